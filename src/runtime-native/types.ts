@@ -1,0 +1,124 @@
+/**
+ * What a container is told and what comes back.
+ *
+ * Life of a container: the caller describes it in a `ContainerSpec`; `NativeRuntime.run` hands the description to the native binary,
+ * which makes the namespaces, mounts the root and everything below it in its own mount namespace, and becomes the process.
+ * When `run` settles, the process and everything it started are gone, no mount and no cgroup is left, and an overlay's `upper` holds
+ * exactly what the process wrote: the mount points that only the runtime needed are removed again.
+ */
+
+/** The root filesystem; all paths are absolute host paths. */
+export type RootfsSpec =
+  | {
+      readonly kind: 'overlay';
+      /** Layer directories in overlay form, lowest first; may be empty (`FROM scratch`). */
+      readonly lower: readonly string[];
+      readonly upper: string;
+      /** An empty directory on the file system of `upper`. */
+      readonly work: string;
+      /** Skip the sync at unmount; for a RUN, whose snapshot is thrown away when it does not end well. */
+      readonly volatile: boolean;
+    }
+  | { readonly kind: 'directory'; readonly path: string };
+
+/** Where the runtime finds a mount's content, and where it goes. `target` is an absolute path in the container. */
+export type MountSpec =
+  | { readonly kind: 'bind'; readonly source: string; readonly target: string; readonly readonly: boolean; readonly recursive: boolean }
+  | {
+      /** A directory stack mounted read-write with its writes dropped at the end, or read-only when `upper` is absent. */
+      readonly kind: 'overlay';
+      readonly lower: readonly string[];
+      /** Host directory for the writes; absent for a read-only mount. */
+      readonly upper?: string;
+      readonly work?: string;
+      readonly target: string;
+      /** A path below the merged root that is mounted instead of the root; resolved inside it. */
+      readonly subpath?: string;
+    }
+  | {
+      readonly kind: 'tmpfs';
+      readonly target: string;
+      readonly sizeBytes?: number;
+      readonly mode?: number;
+      readonly readonly: boolean;
+    };
+
+export interface Rlimit {
+  /** Name without `RLIMIT_`, lower case: `nofile`. */
+  readonly name: string;
+  /** -1n is unlimited. */
+  readonly soft: bigint;
+  readonly hard: bigint;
+}
+
+export interface ContainerSpec {
+  /** Unique on this machine; `[a-z0-9][a-z0-9_.-]*`. Names the cgroup. */
+  readonly id: string;
+  readonly rootfs: RootfsSpec;
+  readonly readonlyRootfs: boolean;
+  readonly args: readonly string[];
+  /** `NAME=value`, later ones win. The runtime adds PATH and HOME by the rules of the spec when they are missing. */
+  readonly env: readonly string[];
+  /** Absolute path in the container; created (0755) when missing. */
+  readonly cwd: string;
+  /** Who owns a created `cwd`: the process's user for RUN, root for run. */
+  readonly cwdOwner: 'user' | 'root';
+  /** `''`, `user`, `uid`, `user:group` and so on; looked up in the container's /etc/passwd and /etc/group. */
+  readonly user: string;
+  readonly hostname: string;
+  /** `none`: a new network namespace with only the loopback, up. `host`: the caller's. */
+  readonly network: 'none' | 'host';
+  /** In this order, after the default mounts. */
+  readonly mounts: readonly MountSpec[];
+  /** Host files bound at /etc/hosts, /etc/resolv.conf, /etc/hostname; read-only for RUN. */
+  readonly etcFiles: { readonly hosts?: string; readonly resolvConf?: string; readonly hostname?: string; readonly readonly: boolean };
+  readonly shmSizeBytes: number;
+  readonly rlimits: readonly Rlimit[];
+  readonly noNewPrivileges: boolean;
+  /** Everything allowed: all capabilities, no seccomp, no masked paths. Only ever on the user's explicit request. */
+  readonly insecure: boolean;
+  /** The container's stdio is a terminal of its own; needs `stdio: 'inherit'`. */
+  readonly terminal: boolean;
+  /** Remove files and directories that were only made as mount points, as for RUN. */
+  readonly removeStubs: boolean;
+}
+
+/** How the container's stdio is connected. */
+export type ContainerStdio =
+  | {
+      readonly kind: 'pipe';
+      readonly onStdout: (chunk: Uint8Array) => void;
+      readonly onStderr: (chunk: Uint8Array) => void;
+    }
+  /** The caller's own descriptors; with `openStdin` false the container's stdin is empty. */
+  | { readonly kind: 'inherit'; readonly openStdin: boolean };
+
+export interface ContainerExit {
+  /** The process's exit code, or 128 + signal. */
+  readonly code: number;
+  /** Whether the kernel killed a process of the container for want of memory. */
+  readonly oomKilled: boolean;
+}
+
+export interface RunOptions {
+  readonly stdio: ContainerStdio;
+  /** Abort kills everything in the container; `run` then rejects with `cancelled`, after the cleanup. */
+  readonly signal?: AbortSignal;
+  /** Called once the process runs, with a function that sends it a signal. */
+  readonly onStarted?: (container: RunningContainer) => void;
+}
+
+export interface RunningContainer {
+  /** Host pid of the container's first process. */
+  readonly pid: number;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** Starts containers. The native binary fulfils it; tests may put a recorder in its place. */
+export interface ContainerRuntime {
+  /**
+   * Runs a container to its end. Resolves with the exit of the process, whatever its code. Rejects with `run-start-failed`,
+   * `command-not-found`, `command-not-executable`, `unknown-user`, `path-conflict`, `runtime-failed` or `cancelled`.
+   */
+  run(spec: ContainerSpec, options: RunOptions): Promise<ContainerExit>;
+}
