@@ -1,0 +1,12 @@
+/* The subcommands of tsbuild-runtime. Each gets argv from its own name on and returns the exit status. */
+#ifndef TSBUILD_COMMANDS_H
+#define TSBUILD_COMMANDS_H
+
+/* Starts one container and watches over it to its end. */
+int container_main(int argc, char **argv) __attribute__((weak));
+/* Makes the entries of a layer from a list of operations. */
+int files_main(int argc, char **argv) __attribute__((weak));
+/* Streams a tree as the entries of a layer. */
+int pack_main(int argc, char **argv) __attribute__((weak));
+
+#endif
