@@ -1,0 +1,29 @@
+/** What the executor yields and what it needs from outside. */
+import type { Digest } from '../core/digest.ts';
+import type { FileTree } from '../core/tree.ts';
+import type { SnapshotId } from '../snapshot/types.ts';
+
+/** What a vertex results in. */
+export type BuildResult =
+  /** A file system: committed snapshots, lowest first. */
+  | { readonly kind: 'layers'; readonly layers: readonly SnapshotId[] }
+  /** An image's file system that is unpacked only when somebody needs to read it; the layers are in the content store or a registry. */
+  | { readonly kind: 'image'; readonly reference: string; readonly manifest: Digest }
+  /** A directory of the client; only this session can use it. */
+  | { readonly kind: 'local'; readonly tree: FileTree };
+
+/** Unpacks images on demand. The image layer fulfils it. */
+export interface ImageUnpacker {
+  /** The snapshots of an image's layers, lowest first; fetches and unpacks what is missing. */
+  unpack(reference: string, manifest: Digest, options: { readonly signal: AbortSignal; readonly onProgress?: (id: string, current: number, total: number) => void }): Promise<readonly SnapshotId[]>;
+}
+
+/** Values of a session that never enter a key. */
+export interface SessionValues {
+  readonly secrets: ReadonlyMap<string, SecretSource>;
+  /** Proxy settings and the like, for RUN's environment only. */
+  readonly proxyEnv: readonly string[];
+  readonly extraHosts: readonly { readonly name: string; readonly address: string }[];
+}
+
+export type SecretSource = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'value'; readonly value: Uint8Array };
