@@ -1,0 +1,183 @@
+/**
+ * The engine's API: what a command line or a server asks for. Everything is plain data in and out; progress arrives as events.
+ */
+import type { Digest } from '../core/digest.ts';
+import type { ProgressSink } from '../core/progress.ts';
+import type { SourceRange } from '../core/source.ts';
+import type { ContainerConfig, Descriptor, HistoryEntry, ImageConfig } from '../oci/types.ts';
+
+export interface EngineOptions {
+  /** The store's directory; created when missing. */
+  readonly root: string;
+  /** Running commands at a time; default: the number of processors. */
+  readonly parallelism?: number;
+}
+
+export interface CallOptions {
+  readonly signal: AbortSignal;
+  readonly progress: ProgressSink;
+}
+
+/** Where the files of a build come from. */
+export type ContextSource =
+  | { readonly kind: 'directory'; readonly path: string }
+  /** A tar (plain or compressed) or, when it isn't one, a Dockerfile without a context: `-`. */
+  | { readonly kind: 'stream'; readonly stream: AsyncIterable<Uint8Array> };
+
+export type DockerfileSource =
+  /** `Dockerfile` (or `dockerfile`) in the context. */
+  | { readonly kind: 'default' }
+  /** `-f`: relative to the client's working directory, already made absolute; `shown` is what the user wrote. */
+  | { readonly kind: 'path'; readonly path: string; readonly shown: string }
+  /** `-f -`. */
+  | { readonly kind: 'stream'; readonly stream: AsyncIterable<Uint8Array> };
+
+export interface BuildRequest {
+  readonly context: ContextSource;
+  readonly dockerfile: DockerfileSource;
+  readonly tags: readonly string[];
+  readonly buildArgs: ReadonlyMap<string, string>;
+  readonly target?: string;
+  readonly platform?: string;
+  readonly noCache: boolean;
+  /** Ask the registry for newer base images even if the store has the name. */
+  readonly pull: boolean;
+  /** RUN's network unless it says otherwise. */
+  readonly network: 'default' | 'none' | 'host';
+  readonly labels: ReadonlyMap<string, string>;
+}
+
+export interface BuildWarning {
+  readonly message: string;
+  readonly range?: SourceRange;
+}
+
+export interface BuildOutcome {
+  /** Digest of the config. */
+  readonly imageId: Digest;
+  readonly manifest: Descriptor;
+  /** Names as Docker shows them. */
+  readonly names: readonly string[];
+  readonly warnings: readonly BuildWarning[];
+}
+
+/** `-v [SOURCE:]TARGET[:ro|rw]`. */
+export interface VolumeOption {
+  /** Absolute host path, or the name of a volume; absent for an anonymous volume. */
+  readonly source?: string;
+  readonly target: string;
+  readonly readonly: boolean;
+}
+
+export interface RunRequest {
+  readonly image: string;
+  /** Replaces the image's CMD when not empty. */
+  readonly command: readonly string[];
+  /** Replaces the image's ENTRYPOINT and clears CMD; `''` clears both. */
+  readonly entrypoint?: string;
+  readonly env: readonly string[];
+  readonly workdir?: string;
+  readonly user?: string;
+  readonly hostname?: string;
+  readonly volumes: readonly VolumeOption[];
+  readonly network: 'none' | 'host';
+  /** `--rm`. */
+  readonly remove: boolean;
+  readonly interactive: boolean;
+  readonly tty: boolean;
+  readonly name?: string;
+  readonly pull: 'missing' | 'always' | 'never';
+}
+
+export interface RunOutcome {
+  readonly containerId: string;
+  readonly exitCode: number;
+}
+
+/** A line of `images`. */
+export interface ImageSummary {
+  /** Familiar repository, or `<none>`. */
+  readonly repository: string;
+  readonly tag: string;
+  readonly id: Digest;
+  readonly createdAt: string | undefined;
+  /** Of all layers, uncompressed, in bytes; undefined where a layer was never unpacked. */
+  readonly sizeBytes: number | undefined;
+}
+
+/** A line of `history`, newest first. */
+export interface HistoryLine {
+  /** The image's ID for the newest line, else `<missing>`. */
+  readonly id: string;
+  readonly entry: HistoryEntry;
+  readonly sizeBytes: number;
+}
+
+/** What `inspect` shows, in Docker's form. */
+export interface ImageInspection {
+  readonly Id: Digest;
+  readonly RepoTags: readonly string[];
+  readonly RepoDigests: readonly string[];
+  readonly Created: string | undefined;
+  readonly Author: string;
+  readonly Architecture: string;
+  readonly Variant?: string;
+  readonly Os: string;
+  readonly Size: number;
+  readonly Config: ContainerConfig;
+  readonly RootFS: { readonly Type: 'layers'; readonly Layers: ImageConfig['rootfs']['diff_ids'] };
+  readonly Descriptor: Descriptor;
+}
+
+export interface RemovedImage {
+  readonly untagged: readonly string[];
+  readonly deleted: readonly string[];
+}
+
+export interface ContainerSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly createdAtMs: number;
+  readonly state: { readonly kind: 'running'; readonly pid: number } | { readonly kind: 'exited'; readonly code: number };
+}
+
+export interface PruneRequest {
+  /** Also images that no container uses, not only unnamed ones; and all build cache. */
+  readonly all: boolean;
+}
+
+export interface PruneOutcome {
+  readonly removedImages: readonly string[];
+  readonly removedContainers: readonly string[];
+  readonly removedRecords: number;
+  readonly reclaimedBytes: number;
+}
+
+export interface Engine extends AsyncDisposable {
+  build(request: BuildRequest, options: CallOptions): Promise<BuildOutcome>;
+  /** Runs a container on the caller's stdio until it ends. */
+  run(request: RunRequest, options: CallOptions): Promise<RunOutcome>;
+  containers(): Promise<ContainerSummary[]>;
+  /** Removes stopped containers by name or ID; throws `container-not-found`, `container-in-use`. */
+  removeContainer(nameOrId: string, force: boolean): Promise<string>;
+  images(): Promise<ImageSummary[]>;
+  tag(source: string, target: string): Promise<void>;
+  removeImage(nameOrId: string, force: boolean): Promise<RemovedImage>;
+  inspect(nameOrId: string): Promise<ImageInspection>;
+  history(nameOrId: string): Promise<HistoryLine[]>;
+  /** Writes images as one archive that `docker load` and OCI tools read; a path gets it whole or not at all. */
+  save(images: readonly string[], output: { readonly kind: 'file'; readonly path: string } | { readonly kind: 'stdout' }, options: CallOptions): Promise<void>;
+  /** Loads a docker-archive, an OCI archive (path or stream) or an OCI layout directory; returns the names, or IDs of unnamed images. */
+  load(input: { readonly kind: 'path'; readonly path: string } | { readonly kind: 'stream'; readonly stream: AsyncIterable<Uint8Array> }, options: CallOptions): Promise<string[]>;
+  /** Makes an image of one layer from a root filesystem tar; `changes` are Dockerfile instructions such as `CMD ["sh"]`. */
+  import(
+    input: { readonly kind: 'path'; readonly path: string } | { readonly kind: 'stream'; readonly stream: AsyncIterable<Uint8Array> },
+    reference: string | undefined,
+    changes: readonly string[],
+    options: CallOptions & { readonly message?: string; readonly platform?: string },
+  ): Promise<Digest>;
+  pull(reference: string, platform: string | undefined, options: CallOptions): Promise<{ readonly name: string; readonly digest: Digest; readonly upToDate: boolean }>;
+  prune(request: PruneRequest, options: CallOptions): Promise<PruneOutcome>;
+}

@@ -1,0 +1,73 @@
+/**
+ * Writing many entries into a file tree at native speed.
+ *
+ * A `TreeWriter` is a native process that has entered the root and carries out a checked list of operations: for an overlay it mounts
+ * the stack in its own mount namespace, so that directories, links and conflicts behave as they do for a process in the container;
+ * for a plain directory (unpacking a layer) it works in it directly. Operations are queued and carried out in order; the first failure stops the
+ * writer, and `flush` or `close` rejects with it.
+ *
+ * Every path is relative to the root and resolved inside it: symbolic links in its parents are followed, never out of the root; the last
+ * part is never followed unless `through` says so. Missing parents are made with mode 0755, owner 0:0.
+ */
+import type { RootfsSpec } from './types.ts';
+
+export interface Metadata {
+  /** Permission bits, setuid, setgid, sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Absent: the time of writing. Of directories it is set last, when nothing more is written below them. */
+  readonly mtimeNs?: bigint;
+  readonly xattrs?: ReadonlyMap<string, Uint8Array>;
+}
+
+export type FileContent =
+  /** A file on the host, opened without following a link at its end; it must be a regular file. */
+  | { readonly kind: 'host'; readonly path: string }
+  | { readonly kind: 'bytes'; readonly data: Uint8Array }
+  | { readonly kind: 'stream'; readonly sizeBytes: number; readonly chunks: AsyncIterable<Uint8Array> };
+
+export interface WriteOptions {
+  /**
+   * What to do when the last part exists. A directory that meets a directory: `keep` leaves its metadata alone, `update` overwrites it.
+   * A non-directory replaces a non-directory. `replace` also lets a directory replace a non-directory and the other way round (tar
+   * semantics: a non-empty directory is removed with its content); otherwise such a conflict rejects with `path-conflict`.
+   */
+  readonly existing: 'keep' | 'update' | 'replace';
+  /** Writing a file onto a symbolic link writes to what the link points to, inside the root (BuildKit's COPY). */
+  readonly through?: boolean;
+}
+
+export interface TreeWriter extends AsyncDisposable {
+  directory(path: string, metadata: Metadata, options: WriteOptions): Promise<void>;
+  file(path: string, metadata: Metadata, content: FileContent, options: WriteOptions): Promise<void>;
+  symlink(path: string, target: string, metadata: Metadata, options: WriteOptions): Promise<void>;
+  /** A further name for the file at `target`, which must be below the root and not be reached through a link in its last part. */
+  link(path: string, target: string, options: WriteOptions): Promise<void>;
+  node(path: string, type: 'fifo' | 'character' | 'block', device: { readonly major: number; readonly minor: number }, metadata: Metadata, options: WriteOptions): Promise<void>;
+  /** Marks `path` as deleted in overlay form; only for a layer directory. */
+  whiteout(path: string): Promise<void>;
+  /** Makes `path` a directory that hides everything of lower layers; only for a layer directory. */
+  opaque(path: string): Promise<void>;
+  /** Removes `path` with everything below it; no error if it does not exist. */
+  remove(path: string): Promise<void>;
+  /** Settles when everything queued so far is done. */
+  flush(): Promise<void>;
+  /** Finishes: settles when all is done, directory times are set and the process has ended. */
+  close(): Promise<void>;
+  /** Ends the process at once if it is still there. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface TreeWriterOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface NativeFiles {
+  openWriter(root: RootfsSpec, options?: TreeWriterOptions): TreeWriter;
+  /**
+   * The canonical layer tar of a directory in overlay form, as a stream: byte-sorted, whiteouts and opaque directories as `.wh.` entries,
+   * hard links to the first name, whole-second times, PAX records only where needed.
+   */
+  packLayer(dir: string, options?: { readonly signal?: AbortSignal }): import('node:stream').Readable;
+}
