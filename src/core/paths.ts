@@ -1,4 +1,5 @@
 /** Paths inside a root filesystem: always `/`-separated, cleaned by text alone; links are resolved elsewhere. */
+import { encodePath } from './path-bytes.ts';
 
 /** Go's `path.Clean`: no `.`, no empty parts, `..` resolved where it can be. `''` becomes `.`. */
 export function cleanPath(path: string): string {
@@ -43,7 +44,7 @@ export function compareBytes(a: string, b: string): number {
   if (a === b) return 0;
   // UTF-16 order is byte order unless surrogates are involved.
   if (isBelowSurrogates(a) && isBelowSurrogates(b)) return a < b ? -1 : 1;
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return Buffer.compare(encodePath(a), encodePath(b));
 }
 
 function isBelowSurrogates(text: string): boolean {

@@ -33,6 +33,15 @@ export interface Snapshot {
   /** Absolute host path of the layer directory. */
   readonly dir: string;
   readonly createdAtMs: number;
+  /** Rooted paths of the directories that hide everything of lower layers. */
+  readonly opaqueDirs: readonly string[];
+}
+
+/** What a walk over a layer directory finds out; the native binary fulfils it. */
+export interface LayerScan {
+  readonly opaqueDirs: readonly string[];
+  /** Equal for two walks that saw the same names, types, owners, modes, sizes and times. */
+  readonly fingerprint: string;
 }
 
 /** A layer's identity as a tar: known once somebody needed it, then remembered beside the snapshot. */
@@ -46,7 +55,7 @@ export interface SnapshotStore {
   prepare(): Promise<ActiveSnapshot>;
   /** The committed snapshot, or undefined if there is none (any more). */
   get(id: SnapshotId): Promise<Snapshot | undefined>;
-  /** Every committed snapshot. */
+  /** Every committed snapshot, in order of their ids. */
   list(): Promise<Snapshot[]>;
   remove(id: SnapshotId): Promise<void>;
 
