@@ -1,0 +1,44 @@
+#!/bin/sh
+# Installs, from Debian's packages, what building and testing need and this machine lacks.
+#
+#   scripts/setup.sh          for the build: a C compiler and make
+#   scripts/setup.sh test     for the tests as well: a static busybox and a registry
+set -eu
+
+missing=
+need() { # package, then a command that shows that it is there
+    package=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+
+need gcc gcc --version
+need make make --version
+need libc6-dev sh -c 'test -e "$(gcc -print-file-name=libc.a)"'
+if [ "${1-}" = test ]; then
+    need busybox-static sh -c 'test -x "$(command -v busybox)" && ! ldd "$(command -v busybox)"'
+    need docker-registry docker-registry --version
+    need git git --version
+    need xz-utils xz --version
+    need zstd zstd --version
+    need bzip2 bzip2 --help
+fi
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "setup: install these with your package manager:$missing" >&2
+    exit 1
+fi
+as_root=
+if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "setup: run as root: apt-get update && apt-get install -y$missing" >&2
+        exit 1
+    fi
+    as_root=sudo
+fi
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get -qq update
+# The registry is started by the tests that need it, on a port of their own; the package's service stays off.
+# shellcheck disable=SC2086 # a list of names
+$as_root env RUNLEVEL=1 apt-get -qq install -y --no-install-recommends $missing >/dev/null
