@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#define ERROR_DETAIL_MAX 1024
+#define ERROR_DETAIL_MAX 1008
 
 struct error {
   uint32_t stage;

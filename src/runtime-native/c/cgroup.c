@@ -1,0 +1,190 @@
+#include "cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cgroup_find.h"
+#include "cleanup.h"
+#include "device_rules.h"
+#include "io.h"
+#include "stage.h"
+
+/* The groups are <where the caller is>/tsbuild/<id>.<pid of the supervisor>. */
+#define PARENT "tsbuild"
+
+static bool is_denied(int code) { return code == EACCES || code == EPERM || code == EROFS || code == ENOSYS; }
+
+/* Whether the supervisor in the name of a group is gone. */
+static bool is_stale(const char *name) {
+  const char *dot = strrchr(name, '.');
+  if (dot == NULL || dot[1] == '\0' || strspn(dot + 1, "0123456789") != strlen(dot + 1))
+    return false;
+  long pid = strtol(dot + 1, NULL, 10);
+  return pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
+/* Removes the groups of dead supervisors. One that still has a process stays: rmdir refuses. */
+static void sweep(int parent) {
+  int copy = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *entries = copy < 0 ? NULL : fdopendir(copy);
+  if (entries == NULL) {
+    if (copy >= 0)
+      close(copy);
+    return;
+  }
+  for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+    if (entry->d_type == DT_DIR && is_stale(entry->d_name))
+      unlinkat(parent, entry->d_name, AT_REMOVEDIR);
+  }
+  closedir(entries);
+}
+
+static int write_file(int directory, const char *file, const char *text) {
+  cleanup_fd int fd = openat(directory, file, O_WRONLY | O_CLOEXEC);
+  return fd < 0 ? -1 : write_all(fd, text, strlen(text));
+}
+
+/* Only the controllers that are needed: each costs a millisecond to make and to remove. */
+static bool is_wanted(const struct cgroup_hierarchy *hierarchy) {
+  const char *list = hierarchy->controllers;
+  return list[0] == '\0' || strstr(list, "memory") != NULL || strstr(list, "devices") != NULL;
+}
+
+static int restrict_devices(enum cgroup_version version, const struct cgroup_hierarchy *hierarchy) {
+  if (version == CGROUP_V2)
+    return device_rules_v2(hierarchy->directory);
+  return strstr(hierarchy->controllers, "devices") == NULL ? 0 : device_rules_v1(hierarchy->directory);
+}
+
+/* 0 also when the group cannot be made here; the hierarchy then keeps the caller's. */
+static int make_group(enum cgroup_version version, struct cgroup_hierarchy *hierarchy, const char *name,
+                      bool all_devices, struct error *error) {
+  cleanup_fd int base = open(hierarchy->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (base < 0)
+    return 0;
+  if (mkdirat(base, PARENT, 0755) < 0 && errno != EEXIST)
+    return is_denied(errno) ? 0 : fail(error, STAGE_CGROUP, errno, "%s/" PARENT, hierarchy->path);
+  cleanup_fd int parent = openat(base, PARENT, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (parent < 0)
+    return fail(error, STAGE_CGROUP, errno, "%s/" PARENT, hierarchy->path);
+  if (version == CGROUP_V2) {
+    /* Fails where the base has processes of its own; the group then has no controllers, which only hides an OOM kill. */
+    if (write_file(base, "cgroup.subtree_control", "+memory") == 0)
+      (void)!write_file(parent, "cgroup.subtree_control", "+memory");
+  }
+  sweep(parent);
+  if (mkdirat(parent, name, 0755) < 0)
+    return is_denied(errno) ? 0 : fail(error, STAGE_CGROUP, errno, "%s/" PARENT "/%s", hierarchy->path, name);
+  hierarchy->directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (hierarchy->directory < 0)
+    return fail(error, STAGE_CGROUP, errno, "%s/" PARENT "/%s", hierarchy->path, name);
+  size_t used = strlen(hierarchy->path);
+  int written = snprintf(hierarchy->path + used, sizeof hierarchy->path - used, "/" PARENT "/%s", name);
+  if (written < 0 || (size_t)written >= sizeof hierarchy->path - used)
+    return fail(error, STAGE_CGROUP, ENAMETOOLONG, "%s", name);
+  if (!all_devices && restrict_devices(version, hierarchy) < 0 && !is_denied(errno))
+    return fail(error, STAGE_CGROUP, errno, "%s: device rules", hierarchy->path);
+  return 0;
+}
+
+int cgroup_create(struct cgroup *cgroup, const char *id, bool all_devices, struct error *error) {
+  if (cgroup_find(cgroup, error) < 0)
+    return -1;
+  char name[160];
+  snprintf(name, sizeof name, "%s.%d", id, (int)getpid());
+  for (size_t i = 0; i < cgroup->count; i++) {
+    if (!is_wanted(&cgroup->hierarchies[i]))
+      continue;
+    if (make_group(cgroup->version, &cgroup->hierarchies[i], name, all_devices, error) < 0) {
+      cgroup_remove(cgroup);
+      return -1;
+    }
+  }
+  return 0;
+}
+
+int cgroup_v2_directory(const struct cgroup *cgroup) {
+  return cgroup->version == CGROUP_V2 ? cgroup->hierarchies[0].directory : -1;
+}
+
+int cgroup_join(const struct cgroup *cgroup, pid_t pid, bool in_v2, struct error *error) {
+  char text[16];
+  snprintf(text, sizeof text, "%d", (int)pid);
+  for (size_t i = 0; i < cgroup->count; i++) {
+    const struct cgroup_hierarchy *hierarchy = &cgroup->hierarchies[i];
+    if (hierarchy->directory < 0 || (in_v2 && cgroup->version == CGROUP_V2))
+      continue;
+    if (write_file(hierarchy->directory, "cgroup.procs", text) < 0)
+      return fail(error, STAGE_CGROUP, errno, "%s/cgroup.procs", hierarchy->path);
+  }
+  return 0;
+}
+
+/* The counter `oom_kill N` in a file of the group; 0 if there is none. */
+static unsigned long oom_kills(int directory, const char *file) {
+  cleanup_fd int fd = openat(directory, file, O_RDONLY | O_CLOEXEC);
+  char text[1024];
+  ssize_t size = fd < 0 ? -1 : read_all(fd, text, sizeof text - 1);
+  if (size < 0)
+    return 0;
+  text[size] = '\0';
+  char *rest = text;
+  for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+    if (strncmp(line, "oom_kill ", 9) == 0)
+      return strtoul(line + 9, NULL, 10);
+  }
+  return 0;
+}
+
+bool cgroup_oom_killed(const struct cgroup *cgroup) {
+  const char *file = cgroup->version == CGROUP_V2 ? "memory.events" : "memory.oom_control";
+  for (size_t i = 0; i < cgroup->count; i++) {
+    if (cgroup->hierarchies[i].directory >= 0 && oom_kills(cgroup->hierarchies[i].directory, file) > 0)
+      return true;
+  }
+  return false;
+}
+
+/* Version 1 has no kill of its own; there the end of the pid namespace has killed all, and this is the second net. */
+static void kill_all(int directory) {
+  if (write_file(directory, "cgroup.kill", "1") == 0)
+    return;
+  cleanup_fd int fd = openat(directory, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+  uint8_t *text = NULL;
+  size_t size;
+  if (fd < 0 || read_to_end(fd, 1u << 20, &text, &size) < 0)
+    return;
+  char *rest = (char *)text;
+  for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+    long pid = strtol(line, NULL, 10);
+    if (pid > 1)
+      kill((pid_t)pid, SIGKILL);
+  }
+  free(text);
+}
+
+void cgroup_remove(struct cgroup *cgroup) {
+  for (size_t i = 0; i < cgroup->count; i++) {
+    struct cgroup_hierarchy *hierarchy = &cgroup->hierarchies[i];
+    if (hierarchy->directory < 0)
+      continue;
+    /* The kernel lets go of a group a moment after its last process was reaped. */
+    struct timespec delay = {.tv_nsec = 500000};
+    for (int attempt = 0; rmdir(hierarchy->path) < 0 && errno == EBUSY && attempt < 12; attempt++) {
+      kill_all(hierarchy->directory);
+      nanosleep(&delay, NULL);
+      delay.tv_nsec = delay.tv_nsec < 256000000 ? delay.tv_nsec * 2 : delay.tv_nsec;
+    }
+    close(hierarchy->directory);
+    hierarchy->directory = -1;
+  }
+}

@@ -1,0 +1,51 @@
+/*
+ * The container's control group: for the device rules, for telling an out-of-memory kill, and as one handle on all its
+ * processes. Where no hierarchy can be written, the container runs without.
+ */
+#ifndef TSBUILD_CGROUP_H
+#define TSBUILD_CGROUP_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "error.h"
+
+#define CGROUP_HIERARCHIES_MAX 24
+
+enum cgroup_version { CGROUP_NONE, CGROUP_V1, CGROUP_V2 };
+
+struct cgroup_hierarchy {
+  /* Comma-separated, as in /proc/self/cgroup; empty for version 2. */
+  char controllers[128];
+  /* Name of its directory in /sys/fs/cgroup. */
+  char name[128];
+  /* Host directory of the container's group, or of the caller's where the container has none of its own. */
+  char path[PATH_MAX];
+  /* The group, if it is the container's own; else -1. */
+  int directory;
+};
+
+struct cgroup {
+  enum cgroup_version version;
+  struct cgroup_hierarchy hierarchies[CGROUP_HIERARCHIES_MAX];
+  size_t count;
+};
+
+/* Finds the hierarchies, removes what killed supervisors left, and makes the groups for `id`. */
+int cgroup_create(struct cgroup *cgroup, const char *id, bool all_devices, struct error *error);
+
+/* The group that clone3 can start the process in; -1 if there is none. */
+int cgroup_v2_directory(const struct cgroup *cgroup);
+
+/* Moves the process into every group that it is not in yet. `in_v2` tells that clone3 did its part. */
+int cgroup_join(const struct cgroup *cgroup, pid_t pid, bool in_v2, struct error *error);
+
+/* Whether the kernel killed a process of the group for want of memory. */
+bool cgroup_oom_killed(const struct cgroup *cgroup);
+
+/* Kills what is in the groups and removes them; waits a little for the kernel to let go. Idempotent. */
+void cgroup_remove(struct cgroup *cgroup);
+
+#endif
