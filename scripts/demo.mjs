@@ -68,7 +68,10 @@ function importBase(script, options, name) {
 async function serve() {
   const port = await freePort();
   console.log(`$ tsbuild run --rm -e PORT=${port} web &`);
-  const server = spawn(bin, ['run', '--rm', '-e', `PORT=${port}`, 'web'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const server = spawn(bin, ['run', '--rm', '-e', `PORT=${port}`, 'web'], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const ended = new Promise((resolve) => server.once('exit', (code, signal) => resolve(code ?? signal)));
   await Promise.race([
     new Promise((resolve) => server.stdout.on('data', (chunk) => (process.stdout.write(chunk), resolve()))),

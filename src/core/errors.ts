@@ -157,5 +157,7 @@ export function errnoOf(error: unknown): string | undefined {
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted !== true) return;
   const reason: unknown = signal.reason;
-  throw reason instanceof BuildError ? reason : new BuildError('cancelled', 'The operation was cancelled', { cause: reason });
+  throw reason instanceof BuildError
+    ? reason
+    : new BuildError('cancelled', 'The operation was cancelled', { cause: reason });
 }

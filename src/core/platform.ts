@@ -26,7 +26,10 @@ export function parsePlatform(text: string, host: Platform = hostPlatform()): Pl
   if (text === 'local') return host;
   const parts = text.split('/');
   if (parts.length > 3 || !parts.every((part) => PART.test(part))) {
-    throw new BuildError('invalid-platform', `Cannot parse platform "${text}": want os/arch or os/arch/variant, such as "linux/arm64"`);
+    throw new BuildError(
+      'invalid-platform',
+      `Cannot parse platform "${text}": want os/arch or os/arch/variant, such as "linux/arm64"`,
+    );
   }
   const [first = '', second, third] = parts.map((part) => part.toLowerCase());
   if (second === undefined) {

@@ -49,7 +49,10 @@ export function codeFrame(range: SourceRange, context = 1): string {
     const text = printable(lines[number - 1] ?? '').slice(0, MAX_FRAME_WIDTH);
     out.push(`${String(number).padStart(width)} ${inside ? '>>>' : '   '} | ${text}`.trimEnd());
     if (inside && start.line === lastLine && start.column <= MAX_FRAME_WIDTH) {
-      const length = Math.max(1, Math.min(end.line === start.line ? end.column - start.column : 1, text.length - start.column + 1));
+      const length = Math.max(
+        1,
+        Math.min(end.line === start.line ? end.column - start.column : 1, text.length - start.column + 1),
+      );
       out.push(`${' '.repeat(width + 5)}| ${' '.repeat(start.column - 1)}${'^'.repeat(length)}`);
     }
   }
@@ -58,5 +61,8 @@ export function codeFrame(range: SourceRange, context = 1): string {
 
 /** One column a character, and nothing that a terminal would act upon. */
 function printable(line: string): string {
-  return line.replace(/\r$/, '').replace(/\t/g, ' ').replace(/\p{Cc}/gu, '\ufffd');
+  return line
+    .replace(/\r$/, '')
+    .replace(/\t/g, ' ')
+    .replace(/\p{Cc}/gu, '\ufffd');
 }

@@ -56,7 +56,8 @@ export function resolvePath(tree: FileTree, path: string, followLast = true): st
     }
     const next = current === '/' ? `/${part}` : `${current}/${part}`;
     if ((pending.length > 0 || followLast) && tree.lstat(next)?.type === 'symlink') {
-      if (++links > MAX_LINKS) throw new BuildError('path-conflict', `Cannot resolve "${path}": too many levels of symbolic links`);
+      if (++links > MAX_LINKS)
+        throw new BuildError('path-conflict', `Cannot resolve "${path}": too many levels of symbolic links`);
       const target = tree.readlink(next);
       if (target.startsWith('/')) current = '/';
       // Not cleaned by text: `link/..` is the parent of what the link points to.

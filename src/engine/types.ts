@@ -140,7 +140,8 @@ export interface ContainerSummary {
   readonly image: string;
   readonly command: readonly string[];
   readonly createdAtMs: number;
-  readonly state: { readonly kind: 'running'; readonly pid: number } | { readonly kind: 'exited'; readonly code: number };
+  readonly state:
+    { readonly kind: 'running'; readonly pid: number } | { readonly kind: 'exited'; readonly code: number };
 }
 
 export interface PruneRequest {
@@ -168,16 +169,31 @@ export interface Engine extends AsyncDisposable {
   inspect(nameOrId: string): Promise<ImageInspection>;
   history(nameOrId: string): Promise<HistoryLine[]>;
   /** Writes images as one archive that `docker load` and OCI tools read; a path gets it whole or not at all. */
-  save(images: readonly string[], output: { readonly kind: 'file'; readonly path: string } | { readonly kind: 'stdout' }, options: CallOptions): Promise<void>;
+  save(
+    images: readonly string[],
+    output: { readonly kind: 'file'; readonly path: string } | { readonly kind: 'stdout' },
+    options: CallOptions,
+  ): Promise<void>;
   /** Loads a docker-archive, an OCI archive (path or stream) or an OCI layout directory; returns the names, or IDs of unnamed images. */
-  load(input: { readonly kind: 'path'; readonly path: string } | { readonly kind: 'stream'; readonly stream: AsyncIterable<Uint8Array> }, options: CallOptions): Promise<string[]>;
+  load(
+    input:
+      | { readonly kind: 'path'; readonly path: string }
+      | { readonly kind: 'stream'; readonly stream: AsyncIterable<Uint8Array> },
+    options: CallOptions,
+  ): Promise<string[]>;
   /** Makes an image of one layer from a root filesystem tar; `changes` are Dockerfile instructions such as `CMD ["sh"]`. */
   import(
-    input: { readonly kind: 'path'; readonly path: string } | { readonly kind: 'stream'; readonly stream: AsyncIterable<Uint8Array> },
+    input:
+      | { readonly kind: 'path'; readonly path: string }
+      | { readonly kind: 'stream'; readonly stream: AsyncIterable<Uint8Array> },
     reference: string | undefined,
     changes: readonly string[],
     options: CallOptions & { readonly message?: string; readonly platform?: string },
   ): Promise<Digest>;
-  pull(reference: string, platform: string | undefined, options: CallOptions): Promise<{ readonly name: string; readonly digest: Digest; readonly upToDate: boolean }>;
+  pull(
+    reference: string,
+    platform: string | undefined,
+    options: CallOptions,
+  ): Promise<{ readonly name: string; readonly digest: Digest; readonly upToDate: boolean }>;
   prune(request: PruneRequest, options: CallOptions): Promise<PruneOutcome>;
 }

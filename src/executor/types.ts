@@ -15,7 +15,14 @@ export type BuildResult =
 /** Unpacks images on demand. The image layer fulfils it. */
 export interface ImageUnpacker {
   /** The snapshots of an image's layers, lowest first; fetches and unpacks what is missing. */
-  unpack(reference: string, manifest: Digest, options: { readonly signal: AbortSignal; readonly onProgress?: (id: string, current: number, total: number) => void }): Promise<readonly SnapshotId[]>;
+  unpack(
+    reference: string,
+    manifest: Digest,
+    options: {
+      readonly signal: AbortSignal;
+      readonly onProgress?: (id: string, current: number, total: number) => void;
+    },
+  ): Promise<readonly SnapshotId[]>;
 }
 
 /** Values of a session that never enter a key. */
@@ -26,4 +33,5 @@ export interface SessionValues {
   readonly extraHosts: readonly { readonly name: string; readonly address: string }[];
 }
 
-export type SecretSource = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'value'; readonly value: Uint8Array };
+export type SecretSource =
+  { readonly kind: 'file'; readonly path: string } | { readonly kind: 'value'; readonly value: Uint8Array };

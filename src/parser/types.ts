@@ -129,7 +129,8 @@ export interface RunInstruction extends Common {
 }
 
 /** A source of COPY or ADD: a word to expand, or a heredoc. */
-export type CopySource = { readonly kind: 'path'; readonly word: Word } | { readonly kind: 'heredoc'; readonly heredoc: Heredoc };
+export type CopySource =
+  { readonly kind: 'path'; readonly word: Word } | { readonly kind: 'heredoc'; readonly heredoc: Heredoc };
 
 interface CopyCommon extends Common {
   readonly sources: readonly CopySource[];

@@ -44,7 +44,13 @@ export interface TreeWriter extends AsyncDisposable {
   symlink(path: string, target: string, metadata: Metadata, options: WriteOptions): Promise<void>;
   /** A further name for the file at `target`, which must be below the root and not be reached through a link in its last part. */
   link(path: string, target: string, options: WriteOptions): Promise<void>;
-  node(path: string, type: 'fifo' | 'character' | 'block', device: { readonly major: number; readonly minor: number }, metadata: Metadata, options: WriteOptions): Promise<void>;
+  node(
+    path: string,
+    type: 'fifo' | 'character' | 'block',
+    device: { readonly major: number; readonly minor: number },
+    metadata: Metadata,
+    options: WriteOptions,
+  ): Promise<void>;
   /** Marks `path` as deleted in overlay form; only for a layer directory. */
   whiteout(path: string): Promise<void>;
   /** Makes `path` a directory that hides everything of lower layers; only for a layer directory. */

@@ -23,7 +23,13 @@ export type RootfsSpec =
 
 /** Where the runtime finds a mount's content, and where it goes. `target` is an absolute path in the container. */
 export type MountSpec =
-  | { readonly kind: 'bind'; readonly source: string; readonly target: string; readonly readonly: boolean; readonly recursive: boolean }
+  | {
+      readonly kind: 'bind';
+      readonly source: string;
+      readonly target: string;
+      readonly readonly: boolean;
+      readonly recursive: boolean;
+    }
   | {
       /** A directory stack mounted read-write with its writes dropped at the end, or read-only when `upper` is absent. */
       readonly kind: 'overlay';
@@ -71,7 +77,12 @@ export interface ContainerSpec {
   /** In this order, after the default mounts. */
   readonly mounts: readonly MountSpec[];
   /** Host files bound at /etc/hosts, /etc/resolv.conf, /etc/hostname; read-only for RUN. */
-  readonly etcFiles: { readonly hosts?: string; readonly resolvConf?: string; readonly hostname?: string; readonly readonly: boolean };
+  readonly etcFiles: {
+    readonly hosts?: string;
+    readonly resolvConf?: string;
+    readonly hostname?: string;
+    readonly readonly: boolean;
+  };
   readonly shmSizeBytes: number;
   readonly rlimits: readonly Rlimit[];
   readonly noNewPrivileges: boolean;

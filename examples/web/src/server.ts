@@ -11,7 +11,9 @@ const server = createServer((request, response) => {
     return;
   }
   response.setHeader('Content-Type', 'text/plain; charset=utf-8');
-  response.end(`${greet(url.searchParams.get('name') ?? 'world')}\nserved by ${userInfo().username}, pid ${process.pid}\n`);
+  response.end(
+    `${greet(url.searchParams.get('name') ?? 'world')}\nserved by ${userInfo().username}, pid ${process.pid}\n`,
+  );
 });
 
 server.listen(port, () => console.log(`listening on port ${port}`));

@@ -1,0 +1,151 @@
+/** What a build reads of the client: the context and the Dockerfile. */
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
+import type { FileTree } from '../core/tree.ts';
+import { BuildError, errnoOf } from '../core/errors.ts';
+import type { SourceFile } from '../core/source.ts';
+import { parseDockerignore } from '../context/dockerignore.ts';
+import { LocalTree } from '../context/local.ts';
+import type { ContextSource, DockerfileSource } from './types.ts';
+
+/** An opened context; disposing removes what was unpacked for it. */
+export interface BuildInputs extends AsyncDisposable {
+  readonly dockerfile: SourceFile;
+  readonly context: FileTree;
+}
+
+/** A directory or a stream, made into a directory that lasts as long as the build. */
+interface ContextDirectory extends AsyncDisposable {
+  readonly path: string;
+  /** The client's own directory: its ignore file counts. A tar says itself what it holds. */
+  readonly isLocal: boolean;
+  /** The stream was a Dockerfile, and there are no files. */
+  readonly dockerfile?: SourceFile;
+}
+
+/** The largest Dockerfile, in bytes; larger ones are refused unread. */
+const MAX_DOCKERFILE_BYTES = 16 << 20;
+
+export async function openInputs(
+  source: ContextSource,
+  wanted: DockerfileSource,
+  signal: AbortSignal,
+): Promise<BuildInputs> {
+  if (source.kind === 'stream' && wanted.kind === 'stream') {
+    throw new BuildError('usage', 'Cannot read both the context and the Dockerfile from standard input');
+  }
+  const directory = await openDirectory(source, signal);
+  try {
+    const found = directory.dockerfile
+      ? { file: directory.dockerfile, path: undefined }
+      : await readDockerfile(directory, wanted);
+    const patterns = directory.isLocal ? await readIgnoreFile(directory.path, found.path) : undefined;
+    const context = new LocalTree(directory.path, patterns === undefined ? {} : { ignore: patterns });
+    return { dockerfile: found.file, context, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
+  } catch (error) {
+    await directory[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openDirectory(source: ContextSource, signal: AbortSignal): Promise<ContextDirectory> {
+  if (source.kind === 'stream') {
+    const { openStreamContext } = await import('../context/tar.ts');
+    const opened = await openStreamContext(source.stream, { signal });
+    return {
+      path: opened.path,
+      isLocal: false,
+      ...(opened.dockerfile !== undefined && { dockerfile: { name: '-', text: opened.dockerfile } }),
+      [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+    };
+  }
+  const found = await stat(source.path).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') throw contextNotFound(source.path, 'there is no such directory');
+    throw error;
+  });
+  if (!found.isDirectory()) throw contextNotFound(source.path, 'it is not a directory');
+  return { path: source.path, isLocal: true, async [Symbol.asyncDispose]() {} };
+}
+
+async function readDockerfile(
+  directory: ContextDirectory,
+  wanted: DockerfileSource,
+): Promise<{ file: SourceFile; path: string | undefined }> {
+  switch (wanted.kind) {
+    case 'stream':
+      return { file: { name: '-', text: await readText(wanted.stream) }, path: undefined };
+    case 'path': {
+      const path = directory.isLocal ? wanted.path : join(directory.path, wanted.shown);
+      const text = await readIfThere(path);
+      if (text === undefined) throw dockerfileNotFound(wanted.shown);
+      return { file: { name: wanted.shown, text }, path };
+    }
+    case 'default': {
+      for (const name of ['Dockerfile', 'dockerfile']) {
+        const path = join(directory.path, name);
+        const text = await readIfThere(path);
+        if (text !== undefined) return { file: { name: shownPath(path, directory.isLocal), text }, path };
+      }
+      throw dockerfileNotFound(directory.isLocal ? shownPath(join(directory.path, 'Dockerfile'), true) : 'Dockerfile');
+    }
+  }
+}
+
+/** `<Dockerfile>.dockerignore` beside the Dockerfile wins over the context's own `.dockerignore`. */
+async function readIgnoreFile(
+  context: string,
+  dockerfile: string | undefined,
+): Promise<ReturnType<typeof parseDockerignore> | undefined> {
+  const candidates = [join(context, '.dockerignore')];
+  if (dockerfile !== undefined) candidates.unshift(join(dirname(dockerfile), `${basename(dockerfile)}.dockerignore`));
+  for (const path of candidates) {
+    const text = await readIfThere(path);
+    if (text !== undefined) return parseDockerignore({ name: shownPath(path, true), text });
+  }
+  return undefined;
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    if ((await stat(path)).size > MAX_DOCKERFILE_BYTES) throw tooLarge(path);
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (code === 'EISDIR') throw new BuildError('dockerfile-not-found', `Cannot read "${path}": it is a directory`);
+    if (code === 'EACCES') throw new BuildError('dockerfile-not-found', `Cannot read "${path}": permission denied`);
+    throw error;
+  }
+}
+
+async function readText(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of stream) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > MAX_DOCKERFILE_BYTES) throw tooLarge('-');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Relative to the working directory where that is shorter, as an editor's "go to line" understands it. */
+function shownPath(path: string, isLocal: boolean): string {
+  if (!isLocal) return basename(path);
+  const near = relative('.', path);
+  return near.length < path.length && !near.startsWith('..') ? near : path;
+}
+
+function contextNotFound(path: string, why: string): BuildError {
+  return new BuildError('context-not-found', `Cannot use "${path}" as the build context: ${why}`);
+}
+
+function dockerfileNotFound(shown: string): BuildError {
+  return new BuildError('dockerfile-not-found', `Cannot find the Dockerfile "${shown}"`, {
+    hint: 'name it with -f FILE; a relative FILE is looked up from the working directory',
+  });
+}
+
+function tooLarge(path: string): BuildError {
+  return new BuildError('limit-exceeded', `Cannot read "${path}": it is larger than ${MAX_DOCKERFILE_BYTES} bytes`);
+}
