@@ -31,7 +31,11 @@ export interface ContentStore {
   /** A small blob as a whole, checked against its digest; throws `limit-exceeded` over `maxBytes` (default 8 MiB). */
   read(digest: Digest, maxBytes?: number): Promise<Buffer>;
   /** Stores `source`; rejects with `digest-mismatch` or `size-mismatch`, and then keeps nothing. */
-  write(source: AsyncIterable<Uint8Array>, expected: ExpectedBlob | undefined, options?: WriteBlobOptions): Promise<StoredBlob>;
+  write(
+    source: AsyncIterable<Uint8Array>,
+    expected: ExpectedBlob | undefined,
+    options?: WriteBlobOptions,
+  ): Promise<StoredBlob>;
   /** Stores bytes that are at hand. */
   put(bytes: Uint8Array): Promise<StoredBlob>;
   remove(digest: Digest): Promise<void>;
