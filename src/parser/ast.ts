@@ -1,0 +1,115 @@
+/** One logical line to its syntax: exactly one parse, or an error that points at the token that does not fit. */
+import nearley from 'nearley';
+
+import compiledGrammar from '../../grammar/dockerfile.generated.ts';
+import { INSTRUCTIONS } from '../../grammar/lexer.ts';
+import type { LineLexer } from '../../grammar/lexer.ts';
+import type { Syntax, Token, TokenType } from '../../grammar/syntax.ts';
+import type { BuildError } from '../core/errors.ts';
+import type { LogicalLine } from './lines.ts';
+
+import {
+  invalidCheck,
+  missingArgument,
+  missingEquals,
+  missingValue,
+  notStrings,
+  refusedTrigger,
+  unexpectedArgument,
+  unknownInstruction,
+} from './errors.ts';
+
+const grammar = nearley.Grammar.fromCompiled(compiledGrammar);
+
+/** nearley's parser without its report of the whole parse table, which can be far longer than the line. */
+class LineParser extends nearley.Parser {
+  reportError(): string {
+    return 'unexpected token';
+  }
+}
+
+/** Errors: whatever keeps the line from being an instruction. `lexer` must be for the file's escape character. */
+export function parseLine(line: LogicalLine, lexer: LineLexer): Syntax {
+  const parser = new LineParser(grammar, { lexer });
+  try {
+    parser.feed(line.text);
+  } catch (error) {
+    const token = offendingToken(error);
+    if (token === undefined) throw error;
+    throw explain(line, lexer, token);
+  }
+  const [syntax] = parser.results as readonly Syntax[];
+  if (syntax === undefined || parser.results.length !== 1) {
+    throw new Error(`The grammar has ${parser.results.length} parses for ${JSON.stringify(line.text)}`);
+  }
+  return syntax;
+}
+
+function offendingToken(error: unknown): Token | undefined {
+  if (!(error instanceof Error) || !('token' in error)) return undefined;
+  return error.token as Token;
+}
+
+/** What an instruction of each shape cannot do without. */
+const WANTED: Readonly<Partial<Record<TokenType, string>>> = {
+  from: 'an image or a stage',
+  run: 'a command',
+  command: 'a command',
+  copy: 'at least one source and a destination',
+  volume: 'at least one path',
+  expose: 'at least one port',
+  pairs: 'at least one name=value',
+  arg: 'at least one name',
+  scalar: 'an argument',
+  maintainer: 'a name',
+  healthcheck: 'NONE or CMD with a command',
+  onbuild: 'an instruction',
+};
+
+/** Turns the first token that the grammar refused into a message; the tokens before it say what was wanted. */
+function explain(line: LogicalLine, lexer: LineLexer, wrong: Token): BuildError {
+  const before = tokensBefore(line, lexer, wrong);
+  const keyword = before.findLast((token) => token.type in WANTED);
+  const range = line.range(wrong.offset, wrong.offset + wrong.text.length);
+  if (keyword === undefined || wrong.type === 'unknown') return unknownInstruction(wrong.text, range, INSTRUCTIONS);
+  const name = keyword.text.toUpperCase();
+  const last = before.at(-1);
+  switch (wrong.type) {
+    case 'end': {
+      const whole = line.range(keyword.offset, line.text.trimEnd().length);
+      if (last?.type === 'legacyKey') return missingValue(name, last.text, whole);
+      if (last?.type === 'as') return missingArgument(name, 'a stage name after AS', whole);
+      if (last?.type === 'cmd') return missingArgument(name, 'a command after CMD', whole);
+      return missingArgument(name, WANTED[keyword.type] ?? 'an argument', whole);
+    }
+    case 'from':
+    case 'maintainer':
+    case 'onbuild':
+      return refusedTrigger(wrong.text.toUpperCase(), range);
+    default:
+  }
+  switch (keyword.type) {
+    case 'from':
+      return unexpectedArgument(
+        name,
+        wrong.text,
+        last?.type === 'word' ? 'AS and a stage name' : 'nothing more',
+        range,
+      );
+    case 'pairs':
+      return missingEquals(name, wrong.text, range);
+    case 'healthcheck':
+      if (last?.type === 'none') return unexpectedArgument(name, wrong.text, 'nothing after NONE', range);
+      return wrong.type === 'word' ? invalidCheck(wrong.text, range) : notStrings(name, wrong.text, range);
+    default:
+      return notStrings(name, wrong.text, range);
+  }
+}
+
+function tokensBefore(line: LogicalLine, lexer: LineLexer, wrong: Token): Token[] {
+  const tokens: Token[] = [];
+  lexer.reset(line.text);
+  for (let token = lexer.next(); token !== undefined && token.offset < wrong.offset; token = lexer.next())
+    tokens.push(token);
+  return tokens;
+}
