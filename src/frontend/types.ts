@@ -9,7 +9,7 @@ import type { Platform } from '../core/platform.ts';
 import type { SourceRange } from '../core/source.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { ImageConfig } from '../oci/types.ts';
-import type { Op } from '../solver/op.ts';
+import type { ExecOp, Op } from '../solver/op.ts';
 import type { Vertex } from '../solver/types.ts';
 
 /** A base image as far as a build needs to know it before anything runs. */
@@ -37,7 +37,23 @@ export interface CompileOptions {
   readonly network: 'default' | 'none' | 'host';
   /** `--label`: set last. */
   readonly labels: ReadonlyMap<string, string>;
+  /** Whether `targetPlatform` was asked for; the image then claims it whatever its base says. */
+  readonly platformRequested?: boolean;
+  /** Named contexts, by name; they replace images and stages of that name. */
+  readonly contexts?: ReadonlyMap<string, NamedContext>;
+  /** What a RUN may have beyond the usual. */
+  readonly entitlements?: ReadonlySet<Entitlement>;
+  /** Names of `--add-host`. */
+  readonly extraHosts?: readonly string[];
+  readonly shmSizeBytes?: number;
+  readonly ulimits?: ExecOp['ulimits'];
 }
+
+export type Entitlement = 'network.host' | 'security.insecure';
+
+export type NamedContext =
+  /** A directory of the client, the `LocalOp` of that name. */
+  { readonly kind: 'local' } | { readonly kind: 'image'; readonly reference: string };
 
 /** One line of history to be; those with a layer are in the order of the layers that the graph adds to the base's. */
 export interface PlannedHistory {
@@ -63,5 +79,7 @@ export interface BuildPlan {
   readonly config: Omit<ImageConfig, 'rootfs' | 'history' | 'created'>;
   /** After the base's own history. */
   readonly history: readonly PlannedHistory[];
+  /** Proxy settings among the build arguments, as `NAME=value`: for every RUN's environment, never for a key. */
+  readonly proxyEnv: readonly string[];
   readonly warnings: readonly CompileWarning[];
 }

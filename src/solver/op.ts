@@ -7,7 +7,7 @@
 import type { Digest } from '../core/digest.ts';
 import type { Platform } from '../core/platform.ts';
 
-export type Op = ScratchOp | ImageOp | LocalOp | ExecOp | FileOp;
+export type Op = ScratchOp | ImageOp | LocalOp | ExecOp | FileOp | MergeOp;
 
 /** An empty file system. */
 export interface ScratchOp {
@@ -48,9 +48,15 @@ export interface ExecOp {
   readonly platform: Platform;
 }
 
-/** `input` is an index into the vertex's inputs. */
+/** `input` is an index into the vertex's inputs; `source` is a path in it, rooted and clean; `target` is absolute and clean. */
 export type ExecMount =
-  | { readonly kind: 'bind'; readonly target: string; readonly input: number; readonly source: string; readonly readonly: boolean }
+  | {
+      readonly kind: 'bind';
+      readonly target: string;
+      readonly input: number;
+      readonly source: string;
+      readonly readonly: boolean;
+    }
   | {
       readonly kind: 'cache';
       readonly target: string;
@@ -92,6 +98,11 @@ export interface FileOp {
   readonly actions: readonly FileAction[];
 }
 
+/** `COPY --link`: the layers of input 0, then the layers of input 1, which were made without looking at those below. */
+export interface MergeOp {
+  readonly kind: 'merge';
+}
+
 /** An owner as written: ids or names, the latter looked up in the file system that is changed. */
 export interface Owner {
   readonly user: string;
@@ -99,19 +110,20 @@ export interface Owner {
 }
 
 /** What a mode is changed by: an octal number, or chmod(1) clauses such as `u=rwX,go=rX`. */
-export type ModeChange = { readonly kind: 'octal'; readonly mode: number } | { readonly kind: 'symbolic'; readonly clauses: string };
+export type ModeChange =
+  { readonly kind: 'octal'; readonly mode: number } | { readonly kind: 'symbolic'; readonly clauses: string };
 
 export interface CopyAction {
   readonly kind: 'copy';
   /** Index into the vertex's inputs. */
   readonly input: number;
-  /** What is copied; paths and patterns relative to the input's root, cleaned. */
+  /** What is copied; paths and patterns rooted in the input (`/a/b`) and cleaned, without a slash at the end. */
   readonly selection: Selection;
   /** Absolute; a trailing slash (kept here) says that it is a directory. */
   readonly destination: string;
   readonly owner?: Owner;
   readonly mode?: ModeChange;
-  /** Keep the source's directory structure below the destination. */
+  /** Keep the source's directory structure below the destination; after a `/./` in `source`, only what follows it. */
   readonly parents: boolean;
   /** Unpack sources that are archives (ADD of local files). */
   readonly unpack: boolean;

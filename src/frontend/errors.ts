@@ -1,0 +1,153 @@
+/** What can be wrong with a build that parses: one factory for each situation. */
+import { BuildError } from '../core/errors.ts';
+import type { SourceRange } from '../core/source.ts';
+import { suggest } from '../core/suggest.ts';
+
+interface Place {
+  readonly range: SourceRange;
+}
+
+function didYouMean(word: string, known: Iterable<string>): { hint?: string } {
+  const nearest = suggest(word, known);
+  return nearest === undefined ? {} : { hint: `did you mean "${nearest}"?` };
+}
+
+// Stages
+
+export function unknownTarget(target: string, names: readonly string[]): BuildError {
+  const message = `Cannot find the target stage "${target}"`;
+  if (/^\d+$/.test(target)) return new BuildError('unknown-stage', message, { hint: 'a target is a name: give the stage one with "AS name"' });
+  return new BuildError('unknown-stage', message, didYouMean(target, names));
+}
+
+export function noSuchStageNumber(number: string, count: number, { range }: Place): BuildError {
+  const message = `Cannot find stage ${number}: the file has ${count === 1 ? 'one stage, number 0' : `the stages 0 to ${count - 1}`}`;
+  return new BuildError('unknown-stage', message, { locations: [range] });
+}
+
+export function stageIsLater(name: string, isOwn: boolean, { range }: Place): BuildError {
+  const why = isOwn ? 'it is the stage itself' : 'it stands below';
+  return new BuildError('circular-stage', `Cannot take files from stage "${name}": ${why}`, {
+    locations: [range],
+    ...(!isOwn && { hint: 'a stage can use the stages above it: move that one up' }),
+  });
+}
+
+export function reservedStageName(name: string, range: SourceRange): BuildError {
+  return new BuildError('invalid-argument', `Cannot name a stage "${name}": the name is reserved`, { locations: [range] });
+}
+
+export function invalidStageName(name: string, range: SourceRange): BuildError {
+  return new BuildError('invalid-argument', `Cannot name a stage "${name}": want a letter, then letters, digits and - _ .`, {
+    locations: [range],
+  });
+}
+
+export function blankBase(written: string, { range }: Place): BuildError {
+  return new BuildError('invalid-base', `The base name of FROM is empty: "${written}" has no value`, {
+    locations: [range],
+    hint: 'give the ARG before the first FROM a default, or pass --build-arg',
+  });
+}
+
+export function blankPlatform(written: string, { range }: Place): BuildError {
+  return new BuildError('invalid-flag', `The platform of FROM is empty: "${written}" has no value`, { locations: [range] });
+}
+
+/** `cause` says what is wrong with the image name. */
+export function invalidBase(cause: BuildError, { range }: Place): BuildError {
+  return new BuildError('invalid-base', cause.message, { locations: [range], cause });
+}
+
+/** A base that could not be found or fetched: located, and with the stage that was meant, if one has a similar name. */
+export function baseFailed(cause: BuildError, name: string, stages: readonly string[], { range }: Place): BuildError {
+  const nearest = suggest(name, stages);
+  if (nearest === undefined || cause.hint !== undefined) return cause.at([range]);
+  return new BuildError(cause.code, cause.message, {
+    locations: cause.locations.length > 0 ? cause.locations : [range],
+    hint: `did you mean the stage "${nearest}"?`,
+    cause,
+  });
+}
+
+export function variableInFrom(option: string, value: string, range: SourceRange): BuildError {
+  return new BuildError('invalid-argument', `Cannot expand variables in ${option} "${value}"`, {
+    locations: [range],
+    hint: 'define a stage with "FROM $VARIABLE AS name" and a global ARG, and use its name',
+  });
+}
+
+// Triggers
+
+export function badTrigger(cause: BuildError, trigger: string, base: string, { range }: Place): BuildError {
+  return new BuildError(cause.code, `Cannot run the ONBUILD trigger "${firstLine(trigger)}" of "${base}": ${cause.message}`, {
+    locations: [range],
+    ...(cause.hint !== undefined && { hint: cause.hint }),
+    cause,
+  });
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
+}
+
+// Instructions
+
+export function emptyName(keyword: string, { range }: Place): BuildError {
+  return new BuildError('invalid-argument', `A name of ${keyword} is empty`, { locations: [range] });
+}
+
+export function emptyVolume({ range }: Place): BuildError {
+  return new BuildError('invalid-argument', 'A path of VOLUME is empty', { locations: [range] });
+}
+
+export function invalidSignal(signal: string, known: Iterable<string>, { range }: Place): BuildError {
+  return new BuildError('invalid-argument', `Unknown signal "${signal}"`, { locations: [range], ...didYouMean(signal, known) });
+}
+
+export function invalidPort(port: string, why: string, { range }: Place): BuildError {
+  return new BuildError('invalid-argument', `Cannot expose "${port}": ${why}`, { locations: [range] });
+}
+
+export function invalidMode(mode: string, { range }: Place): BuildError {
+  return new BuildError('invalid-flag', `Cannot use "${mode}" with --chmod: want an octal mode up to 7777 or clauses such as "u=rwX,go=rX"`, {
+    locations: [range],
+  });
+}
+
+export function invalidHeredocName(name: string, { range }: Place): BuildError {
+  return new BuildError('invalid-argument', `Cannot make a file of heredoc "${name}": it is not a file name`, { locations: [range] });
+}
+
+export function notGranted(flag: string, entitlement: string, range: SourceRange): BuildError {
+  return new BuildError('unsupported-feature', `Cannot RUN with ${flag}: the build does not have the entitlement "${entitlement}"`, {
+    locations: [range],
+  });
+}
+
+export function remoteSource(keyword: 'COPY' | 'ADD', source: string, { range }: Place): BuildError {
+  if (keyword === 'COPY') {
+    return new BuildError('invalid-argument', `Cannot COPY from "${source}": only ADD takes URLs and repositories`, { locations: [range] });
+  }
+  return new BuildError('unsupported-feature', `Cannot ADD "${source}": URLs and repositories are not supported yet`, {
+    locations: [range],
+    hint: 'download it in a RUN step',
+  });
+}
+
+export function onlyForRemote(flag: string, { range }: Place): BuildError {
+  return new BuildError('invalid-flag', `Cannot use ${flag} with local sources`, { locations: [range] });
+}
+
+export function unsupportedDevice(device: string, { range }: Place): BuildError {
+  return new BuildError('unsupported-feature', `Cannot RUN with --device=${device}: devices are not supported`, { locations: [range] });
+}
+
+// Mounts
+
+export function invalidMount(why: string, { range }: Place, known?: { readonly word: string; readonly options: Iterable<string> }): BuildError {
+  return new BuildError('invalid-flag', `Cannot use --mount: ${why}`, {
+    locations: [range],
+    ...(known !== undefined && didYouMean(known.word, known.options)),
+  });
+}
