@@ -30,17 +30,21 @@ export interface ImageName {
 }
 
 export interface ImageStore {
-  /** The image under a name, an image ID, a manifest digest or an unambiguous prefix of an ID (12 hex digits as shown by `images`, or 4 at least). */
+  /**
+   * The image under a name, an image ID, a manifest digest or an unambiguous prefix of an ID (12 hex digits as shown by `images`, or 4 at least). */
   find(nameOrId: string): Promise<Image | undefined>;
   resolveName(reference: Reference): Promise<ImageName | undefined>;
   /** By manifest digest. Throws `store-corrupt` if a part is missing. */
   load(target: Descriptor): Promise<Image>;
   names(): Promise<ImageName[]>;
-  /** Moves a name atomically; the image must be in the content store. */
+  /**
+   * Moves a name atomically; the image must be in the content store. The image that had its only name so far becomes unnamed, and
+   * one that was unnamed is no longer. Setting what is set already writes nothing.
+   */
   setName(reference: Reference, target: Descriptor): Promise<void>;
   /** Forgets a name; false if there was none. */
   removeName(reference: Reference): Promise<boolean>;
-  /** Keeps an image that has no name (`-t` not given), so that its ID can be used. */
+  /** Keeps an image that has no name (`-t` not given), so that its ID can be used. Idempotent. */
   addUnnamed(target: Descriptor): Promise<void>;
   /** Images without a name. */
   unnamed(): Promise<Descriptor[]>;

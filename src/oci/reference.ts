@@ -72,10 +72,15 @@ export function repositoryOf(reference: Reference): string {
   return `${reference.domain}/${reference.path}`;
 }
 
-/** `alpine`. */
+/** `alpine`; in full where the short form would be read as something else, such as `docker.io/a.b/c`. */
 export function familiarRepository(reference: Reference): string {
-  if (reference.domain !== 'docker.io') return repositoryOf(reference);
-  return reference.path.startsWith('library/') ? reference.path.slice('library/'.length) : reference.path;
+  const full = repositoryOf(reference);
+  if (reference.domain !== 'docker.io') return full;
+  for (const short of [reference.path.replace(/^library\//, ''), reference.path]) {
+    const { domain, path } = splitDomain(short);
+    if (domain === reference.domain && path === reference.path) return short;
+  }
+  return full;
 }
 
 function suffixOf(reference: Reference): string {
