@@ -27,14 +27,27 @@ export class GraphBuilder<O> {
     const key = `${digest} ${ignoreCache}`;
     const known = this.#vertices.get(key);
     if (known) return known;
-    const vertex: Vertex<O> = { digest, op: init.op, inputs: init.inputs, name: init.name, locations: init.locations ?? [], ignoreCache };
+    const vertex: Vertex<O> = {
+      digest,
+      op: init.op,
+      inputs: init.inputs,
+      name: init.name,
+      locations: init.locations ?? [],
+      ignoreCache,
+    };
     this.#vertices.set(key, vertex);
     return vertex;
   }
 }
 
 function vertexDigest(op: unknown, inputs: readonly Vertex<unknown>[]): Digest {
-  return digestOf(canonicalJson({ version: 'tsbuild.vertex.v1', op, inputs: inputs.map((input) => [input.digest, input.ignoreCache]) }));
+  return digestOf(
+    canonicalJson({
+      version: 'tsbuild.vertex.v1',
+      op,
+      inputs: inputs.map((input) => [input.digest, input.ignoreCache]),
+    }),
+  );
 }
 
 /** Every vertex that `target` needs, itself included, inputs before what uses them. */

@@ -11,7 +11,7 @@
  * 3. execution, when neither key has a record. Its result is saved under both keys.
  */
 import type { Digest } from '../core/digest.ts';
-import type { VertexInfo } from '../core/progress.ts';
+import type { ProgressSink, VertexInfo } from '../core/progress.ts';
 import type { SourceRange } from '../core/source.ts';
 
 declare const brand: unique symbol;
@@ -90,12 +90,35 @@ export interface CacheStorage<R> {
 }
 
 /** One client's wish. */
-export interface SolveRequest<O> {
+export interface SolveRequest<O, R = never> {
   readonly target: Vertex<O>;
   readonly signal: AbortSignal;
+  /**
+   * Performs this job's operations instead of the solver's handler: for what belongs to one client, such as its files and secrets.
+   * What it refers to is not used after `solve` settled, except by an operation without sources that another job waits for.
+   */
+  readonly handler?: OpHandler<O, R>;
 }
 
 export interface SolveOutcome<R> extends Solved<R> {
-  /** Whether nothing had to be executed. */
+  /** Whether nothing but sources had to be executed. */
   readonly cached: boolean;
+}
+
+export interface SolverOptions<O, R> {
+  readonly handler: OpHandler<O, R>;
+  readonly storage: CacheStorage<R>;
+  /** Operations that need a slot at a time, over all jobs; at least 1. */
+  readonly parallelism: number;
+  /** Milliseconds since 1970, for progress events; default: the system's. */
+  readonly clock?: () => number;
+}
+
+/** Solves any number of jobs at a time; equal steps of concurrent jobs run once. */
+export interface Solver<O, R> {
+  /**
+   * The result of `request.target`. Rejects with the first failure, located at its vertex, or with `cancelled` once `request.signal`
+   * aborts; either way only after everything that the job began has ended. Errors are never remembered.
+   */
+  solve(request: SolveRequest<O, R>, progress: ProgressSink): Promise<SolveOutcome<R>>;
 }
