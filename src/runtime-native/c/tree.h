@@ -38,6 +38,8 @@ struct tree {
   /* The parent that was opened last, for the next entry beside it; -1 when there is none. */
   int parent;
   char *parent_path;
+  /* What was opened may not be what the path leads to now. */
+  bool stale;
   /* New entries get the parent's group instead of the process's. */
   bool parent_setgid;
 };
@@ -53,7 +55,7 @@ struct place {
 void tree_init(struct tree *tree, int root);
 void tree_close(struct tree *tree);
 
-/* To be called when a directory or a symbolic link was removed: what was opened may not be what the path leads to now. */
+/* To be called when a directory or a symbolic link was removed. Places that were found stay valid until the next call of tree_parent. */
 void tree_forget(struct tree *tree);
 
 /*
@@ -70,6 +72,27 @@ int tree_follow(struct tree *tree, const char *path, char **resolved, struct pla
 
 /* Removes `name` in `parent` with everything below, without following links; no failure if it is missing. */
 int tree_remove(int parent, const char *name, const char *path, struct error *error);
+
+/* What a walk shows of an entry; all of it is only lent. */
+struct tree_entry {
+  int parent;
+  const char *name;
+  /* Without a slash at its start or end. */
+  const char *path;
+  size_t path_size;
+  struct stat stat;
+  /* Of a directory: open, and whether it hides everything of lower layers. -1 for others. */
+  int fd;
+  bool opaque;
+};
+
+typedef int tree_visit(void *context, const struct tree_entry *entry, struct error *error);
+
+/* Visits everything below the directory `root`, but not the root: a directory before its children, names in byte order. */
+int tree_walk(int root, tree_visit *visit, void *context, struct error *error);
+
+/* Whether the directory `fd` has overlay's mark; -1 with errno. */
+int tree_is_opaque(int fd);
 
 /* Opens `name` in `parent` as a directory to be read, not through a link; -1 with errno. */
 int tree_open_dir(int parent, const char *name);

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +15,19 @@
 
 void tree_init(struct tree *tree, int root) { *tree = (struct tree){.root = root, .parent = -1}; }
 
-void tree_forget(struct tree *tree) {
+void tree_forget(struct tree *tree) { tree->stale = true; }
+
+static void close_parent(struct tree *tree) {
   if (tree->parent >= 0)
     close(tree->parent);
   free(tree->parent_path);
   tree->parent = -1;
   tree->parent_path = NULL;
+  tree->stale = false;
 }
 
 void tree_close(struct tree *tree) {
-  tree_forget(tree);
+  close_parent(tree);
   if (tree->root >= 0)
     close(tree->root);
   tree->root = -1;
@@ -51,8 +55,13 @@ static char *split(const char *path, const char **name) {
 static char *join_target(const char *dir, const char *target) {
   char *joined;
   if (target[0] == '/')
-    return strdup(target);
-  return asprintf(&joined, "%s/%s", dir, target) < 0 ? NULL : joined;
+    joined = strdup(target);
+  else if (asprintf(&joined, "%s/%s", dir, target) < 0)
+    joined = NULL;
+  size_t length = joined == NULL ? 0 : strlen(joined);
+  while (length > 0 && joined[length - 1] == '/')
+    joined[--length] = '\0';
+  return joined;
 }
 
 static char *read_link(int parent, const char *name) {
@@ -119,10 +128,16 @@ static int open_or_make(int root, const char *path, int links) {
 int tree_parent(struct tree *tree, const char *path, bool create, struct place *place, struct error *error) {
   const char *name;
   cleanup_free char *dir = split(path, &name);
+  if (dir != NULL && (strcmp(name, "..") == 0 || strcmp(name, ".") == 0)) {
+    /* Only the kernel may resolve "..": as the last name it would lead out of the root. */
+    free(dir);
+    dir = strdup(path);
+    name = ".";
+  }
   if (dir == NULL)
     return fail(error, TREE_PARENT, ENOMEM, "%s", path);
-  if (tree->parent < 0 || strcmp(tree->parent_path, dir) != 0) {
-    tree_forget(tree);
+  if (tree->parent < 0 || tree->stale || strcmp(tree->parent_path, dir) != 0) {
+    close_parent(tree);
     cleanup_fd int fd = create ? open_or_make(tree->root, dir, MAX_LINKS) : open_inside(tree->root, dir);
     if (fd < 0 && !create && (errno == ENOENT || errno == ENOTDIR)) {
       *place = (struct place){.parent = -1, .name = name};
@@ -144,9 +159,6 @@ int tree_follow(struct tree *tree, const char *path, char **resolved, struct pla
   for (int links = 0; current != NULL && links <= MAX_LINKS; links++) {
     if (tree_parent(tree, current, true, place, error) < 0)
       return -1;
-    struct stat stat;
-    if (fstatat(place->parent, place->name, &stat, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
-      return fail(error, TREE_PARENT, errno, "%s", path);
     cleanup_free char *target = read_link(place->parent, place->name);
     if (target == NULL) {
       /* EINVAL: it is there and not a link. */

@@ -1,0 +1,89 @@
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "commands.h"
+#include "io.h"
+#include "overlay.h"
+
+#define ACKNOWLEDGED 1
+
+/* A root is a directory, or an overlay that nobody else sees: it is never attached to a mount namespace. */
+static int open_root(int argc, char **argv, struct error *error) {
+  if (argc == 3 && strcmp(argv[1], "directory") == 0) {
+    int fd = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? fail(error, TREE_ROOT, errno, "%s", argv[2]) : fd;
+  }
+  if (argc >= 5 && strcmp(argv[1], "overlay") == 0) {
+    struct overlay_spec overlay = {
+        .lower = {.items = (const char **)argv + 5, .count = (size_t)argc - 5},
+        .is_volatile = strcmp(argv[2], "volatile") == 0,
+        .upper = argv[3],
+        .work = argv[4],
+    };
+    /* Only for kernels where overlay_mount has to attach the mount for a moment. */
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+      return fail(error, TREE_ROOT, errno, "mount namespace");
+    cleanup_fd int mounted = overlay_mount(&overlay, TREE_ROOT, error);
+    if (mounted < 0)
+      return -1;
+    int fd = openat(mounted, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? fail(error, TREE_ROOT, errno, "%s", overlay.upper) : fd;
+  }
+  return fail(error, TREE_PROTOCOL, 0, "unknown kind of root");
+}
+
+static int acknowledge(struct error *error) {
+  uint32_t record[4] = {ACKNOWLEDGED, 0, 0, 0};
+  return write_all(STDOUT_FILENO, record, sizeof record) < 0 ? fail(error, TREE_PROTOCOL, errno, "stdout") : 0;
+}
+
+/* 0 after CLOSE, 1 when the input ended without it. */
+static int carry_out(struct files_state *state, struct error *error) {
+  for (;;) {
+    int status = files_read(state, error);
+    if (status <= 0)
+      return status < 0 ? -1 : 1;
+    switch (state->operation.record.op) {
+    case FILES_FLUSH:
+      status = acknowledge(error);
+      break;
+    case FILES_CLOSE:
+      return files_set_times(state, error) < 0 ? -1 : acknowledge(error);
+    default:
+      status = files_apply(state, error);
+    }
+    if (status < 0)
+      return -1;
+  }
+}
+
+int files_main(int argc, char **argv) {
+  tree_process_setup();
+  if (argc == 3 && strcmp(argv[1], "scan") == 0)
+    return files_scan(argv[2]);
+  if (argc == 3 && strcmp(argv[1], "remove") == 0)
+    return files_remove(argv[2]);
+  struct error error;
+  struct files_state state = {.input = {.fd = STDIN_FILENO}};
+  int root = open_root(argc, argv, &error);
+  if (root < 0) {
+    tree_report(STDOUT_FILENO, &error);
+    return 1;
+  }
+  tree_init(&state.tree, root);
+  int status = carry_out(&state, &error);
+  if (status < 0)
+    tree_report(STDOUT_FILENO, &error);
+  /* The memory goes with the process. */
+  tree_close(&state.tree);
+  return status == 0 ? 0 : 1;
+}

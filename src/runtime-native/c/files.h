@@ -1,0 +1,127 @@
+/*
+ * `files`: carries out a list of operations on a file tree.
+ *
+ * The list comes on stdin as records (struct files_record and its strings, then a file's content), all integers
+ * little-endian. On stdout there is one acknowledgement for each FLUSH and for CLOSE, or the first failure, after which the
+ * process ends.
+ */
+#ifndef TSBUILD_FILES_H
+#define TSBUILD_FILES_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "tree.h"
+
+enum files_op {
+  FILES_DIRECTORY = 1,
+  FILES_FILE = 2,
+  FILES_HOST_FILE = 3,
+  FILES_SYMLINK = 4,
+  FILES_LINK = 5,
+  FILES_NODE = 6,
+  FILES_WHITEOUT = 7,
+  FILES_OPAQUE = 8,
+  FILES_REMOVE = 9,
+  FILES_FLUSH = 10,
+  FILES_CLOSE = 11,
+};
+
+enum files_flag {
+  /* An existing directory gets the new metadata. */
+  FILES_UPDATE = 1,
+  /* Entries of different types replace each other. */
+  FILES_REPLACE = 2,
+  FILES_THROUGH = 4,
+  FILES_HAS_MTIME = 8,
+};
+
+#define FILES_STRING_MAX 65536
+#define FILES_XATTRS_MAX (4u << 20)
+
+/* The numbers of one operation. What an operation does not use is zero. */
+struct files_record {
+  uint32_t op;
+  uint32_t flags;
+  /* With the type of a node. */
+  uint32_t mode;
+  uint32_t uid;
+  uint32_t gid;
+  uint32_t mtime_nsec;
+  int64_t mtime_sec;
+  /* Bytes of content that follow the strings. */
+  uint64_t size;
+  uint32_t major;
+  uint32_t minor;
+  uint32_t path_size;
+  /* A link's target, or a path on the host. */
+  uint32_t text_size;
+  uint32_t xattrs_size;
+  uint32_t reserved;
+};
+_Static_assert(sizeof(struct files_record) == 64, "wire format");
+
+struct files_input {
+  int fd;
+  uint8_t *buffer;
+  size_t start;
+  size_t end;
+};
+
+struct files_operation {
+  struct files_record record;
+  /* Terminated; memory of the operation, reused by the next. */
+  char *path;
+  char *text;
+  /* Pairs of { u32 name size, u32 value size, name, value }. */
+  uint8_t *xattrs;
+};
+
+/* A directory whose time is set at the end. */
+struct files_time {
+  char *path;
+  struct timespec mtime;
+};
+
+struct files_state {
+  struct tree tree;
+  struct files_input input;
+  struct files_operation operation;
+  struct files_time *times;
+  size_t time_count;
+  size_t time_capacity;
+};
+
+/* 1 for an operation, 0 at the end of the input. */
+int files_read(struct files_state *state, struct error *error);
+
+/* Writes the next `size` bytes of the input to `fd`. */
+int files_content(struct files_input *input, int fd, uint64_t size, const char *path, struct error *error);
+
+/* Copies the regular file `source` of the host, not through a link, to `fd`. */
+int files_copy_host(const char *source, int fd, const char *path, struct error *error);
+
+/* The same from a descriptor. */
+int files_copy_data(int source, int fd, const char *source_path, const char *path, struct error *error);
+
+/* Carries out one operation that makes or removes an entry. */
+int files_apply(struct files_state *state, struct error *error);
+
+/* Owner, mode, attributes and time of the open file or directory `fd`. */
+int files_set_metadata(struct files_state *state, int fd, struct error *error);
+
+/* The same for an entry that cannot be opened; its mode stays. */
+int files_set_metadata_at(struct files_state *state, const struct place *place, struct error *error);
+
+/* Remembers a directory's time for the end, or drops what was remembered for `path` and below. */
+int files_remember_time(struct files_state *state, struct error *error);
+void files_forget_times(struct files_state *state, const char *path);
+int files_set_times(struct files_state *state, struct error *error);
+
+/* `files scan DIR`: the fingerprint of a layer and its opaque directories. */
+int files_scan(const char *path);
+
+/* `files remove PATH`: removes a tree of the host. */
+int files_remove(const char *path);
+
+#endif

@@ -1,0 +1,153 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "files.h"
+
+#define SYMLINK_TO_FD_MAX 64
+
+/* Overlay's own attributes would let the content of a layer say what is hidden and where. */
+static bool is_reserved(const char *name) {
+  return strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0;
+}
+
+/* Sets each attribute on `fd`, or on `place` by its path in /proc where `fd` is negative. */
+static int set_xattrs(struct files_state *state, int fd, const struct place *place, struct error *error) {
+  const struct files_operation *operation = &state->operation;
+  size_t size = operation->record.xattrs_size, at = 0;
+  while (at < size) {
+    uint32_t sizes[2];
+    if (size - at < sizeof sizes)
+      return fail(error, TREE_PROTOCOL, 0, "attributes are cut");
+    memcpy(sizes, operation->xattrs + at, sizeof sizes);
+    at += sizeof sizes;
+    char name[XATTR_NAME_MAX + 1];
+    if (sizes[0] == 0 || sizes[0] > XATTR_NAME_MAX || sizes[0] > size - at || sizes[1] > size - at - sizes[0])
+      return fail(error, TREE_PROTOCOL, 0, "attributes are cut");
+    memcpy(name, operation->xattrs + at, sizes[0]);
+    name[sizes[0]] = '\0';
+    const void *value = operation->xattrs + at + sizes[0];
+    at += (size_t)sizes[0] + sizes[1];
+    if (is_reserved(name))
+      return fail(error, TREE_PROTOCOL, 0, "attribute %s is reserved", name);
+    int status;
+    if (fd >= 0) {
+      status = fsetxattr(fd, name, value, sizes[1], 0);
+    } else {
+      char path[SYMLINK_TO_FD_MAX + NAME_MAX + 1];
+      if ((size_t)snprintf(path, sizeof path, "/proc/self/fd/%d/%s", place->parent, place->name) >= sizeof path)
+        return fail(error, TREE_METADATA, ENAMETOOLONG, "%s", operation->path);
+      status = lsetxattr(path, name, value, sizes[1], 0);
+      /* Only files and directories can have user attributes. */
+      if (status < 0 && errno == EPERM && strncmp(name, "user.", 5) == 0)
+        continue;
+    }
+    if (status < 0 && errno != ENOTSUP)
+      return fail(error, TREE_METADATA, errno, "%s", operation->path);
+  }
+  return 0;
+}
+
+static void times_of(const struct files_record *record, struct timespec times[2]) {
+  times[0] = (struct timespec){.tv_nsec = UTIME_OMIT};
+  times[1] = (struct timespec){.tv_sec = record->mtime_sec, .tv_nsec = record->mtime_nsec};
+}
+
+int files_set_metadata(struct files_state *state, int fd, struct error *error) {
+  const struct files_record *record = &state->operation.record;
+  struct stat stat;
+  if (fstat(fd, &stat) < 0)
+    return fail(error, TREE_METADATA, errno, "%s", state->operation.path);
+  mode_t mode = stat.st_mode & 07777;
+  /* The owner first: changing it clears the setuid and setgid bits and capabilities. */
+  if (stat.st_uid != record->uid || stat.st_gid != record->gid) {
+    if (fchown(fd, record->uid, record->gid) < 0)
+      return fail(error, TREE_METADATA, errno, "%s", state->operation.path);
+    mode = 0xffff;
+  }
+  if (mode != (record->mode & 07777) && fchmod(fd, record->mode & 07777) < 0)
+    return fail(error, TREE_METADATA, errno, "%s", state->operation.path);
+  if (set_xattrs(state, fd, NULL, error) < 0)
+    return -1;
+  if ((record->flags & FILES_HAS_MTIME) == 0)
+    return 0;
+  if (S_ISDIR(stat.st_mode))
+    return files_remember_time(state, error);
+  struct timespec times[2];
+  times_of(record, times);
+  return futimens(fd, times) < 0 ? fail(error, TREE_METADATA, errno, "%s", state->operation.path) : 0;
+}
+
+int files_set_metadata_at(struct files_state *state, const struct place *place, struct error *error) {
+  const struct files_record *record = &state->operation.record;
+  const char *path = state->operation.path;
+  if (record->uid != geteuid() || record->gid != getegid() || place->parent_setgid) {
+    if (fchownat(place->parent, place->name, record->uid, record->gid, AT_SYMLINK_NOFOLLOW) < 0)
+      return fail(error, TREE_METADATA, errno, "%s", path);
+  }
+  if (set_xattrs(state, -1, place, error) < 0)
+    return -1;
+  if ((record->flags & FILES_HAS_MTIME) == 0)
+    return 0;
+  struct timespec times[2];
+  times_of(record, times);
+  if (utimensat(place->parent, place->name, times, AT_SYMLINK_NOFOLLOW) < 0)
+    return fail(error, TREE_METADATA, errno, "%s", path);
+  return 0;
+}
+
+int files_remember_time(struct files_state *state, struct error *error) {
+  const struct files_record *record = &state->operation.record;
+  if (state->time_count == state->time_capacity) {
+    size_t capacity = state->time_capacity == 0 ? 256 : state->time_capacity * 2;
+    struct files_time *grown = reallocarray(state->times, capacity, sizeof *grown);
+    if (grown == NULL)
+      return fail(error, TREE_METADATA, ENOMEM, "%s", state->operation.path);
+    state->times = grown;
+    state->time_capacity = capacity;
+  }
+  char *path = strdup(state->operation.path);
+  if (path == NULL)
+    return fail(error, TREE_METADATA, ENOMEM, "%s", state->operation.path);
+  state->times[state->time_count++] =
+      (struct files_time){path, {.tv_sec = record->mtime_sec, .tv_nsec = record->mtime_nsec}};
+  return 0;
+}
+
+void files_forget_times(struct files_state *state, const char *path) {
+  size_t length = strlen(path), kept = 0;
+  for (size_t i = 0; i < state->time_count; i++) {
+    const char *other = state->times[i].path;
+    if (strncmp(other, path, length) == 0 && (other[length] == '/' || other[length] == '\0'))
+      free(state->times[i].path);
+    else
+      state->times[kept++] = state->times[i];
+  }
+  state->time_count = kept;
+}
+
+/* In the order of the operations, so that the last one wins; a directory that is gone by now has no time to set. */
+int files_set_times(struct files_state *state, struct error *error) {
+  for (size_t i = 0; i < state->time_count; i++) {
+    const struct files_time *time = &state->times[i];
+    struct place place;
+    if (tree_parent(&state->tree, time->path, false, &place, error) < 0)
+      return -1;
+    cleanup_fd int fd = place.parent < 0 ? -1 : tree_open_dir(place.parent, place.name);
+    if (fd < 0) {
+      if (place.parent < 0 || errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+        continue;
+      return fail(error, TREE_METADATA, errno, "%s", time->path);
+    }
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, time->mtime};
+    if (futimens(fd, times) < 0)
+      return fail(error, TREE_METADATA, errno, "%s", time->path);
+  }
+  return 0;
+}

@@ -1,0 +1,62 @@
+/*
+ * `pack DIR`: the canonical tar of a layer directory in overlay form, on stdout. A failure is a record on stderr.
+ *
+ * Directories come before what is in them and names are in byte order; numbers that fit are in ustar fields, everything else in
+ * PAX records; modification times are whole seconds (image-spec/layer.md).
+ */
+#ifndef TSBUILD_PACK_H
+#define TSBUILD_PACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "error.h"
+
+#define PACK_BLOCK 512
+
+/* One entry as it goes into the tar; the strings need not be text. */
+struct pack_header {
+  const char *path;
+  size_t path_size;
+  const char *link;
+  size_t link_size;
+  char type;
+  uint32_t mode;
+  uint32_t uid;
+  uint32_t gid;
+  uint64_t size;
+  int64_t mtime;
+  uint32_t major;
+  uint32_t minor;
+  /* security.capability; NULL when there is none. */
+  const void *capability;
+  size_t capability_size;
+};
+
+struct pack_output {
+  int fd;
+  uint8_t *buffer;
+  size_t used;
+};
+
+int pack_flush(struct pack_output *output, struct error *error);
+int pack_write(struct pack_output *output, const void *data, size_t size, struct error *error);
+/* Zeroes up to the next block after content of `size` bytes. */
+int pack_pad(struct pack_output *output, uint64_t size, struct error *error);
+/* The entry's header, with a PAX header before it where needed. */
+int pack_header(struct pack_output *output, const struct pack_header *header, struct error *error);
+/* Exactly `size` bytes of the file `fd`; a file that has fewer or more is a failure. */
+int pack_content(struct pack_output *output, int fd, uint64_t size, const char *path, struct error *error);
+
+/* Which path had a hard-linked file first. */
+struct pack_links {
+  struct pack_link *slots;
+  size_t capacity;
+  size_t count;
+};
+
+/* The path that was seen first for the file, or NULL and `path` is remembered. -1 with errno in `*failed`. */
+const char *pack_first_path(struct pack_links *links, dev_t device, ino_t inode, const char *path, int *failed);
+
+#endif
