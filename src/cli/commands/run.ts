@@ -1,0 +1,131 @@
+/** `tsbuild run`: a new container on the caller's stdio. */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { BuildError, ExitStatus, errnoOf } from '../../core/errors.ts';
+import type { RunRequest } from '../../engine/types.ts';
+import { readEnvFile } from '../env-file.ts';
+import { withProgress } from '../progress/with-progress.ts';
+import type { CliDeps, CommandContext } from '../types.ts';
+import { defineCommand } from '../types.ts';
+import { UNSUPPORTED_RUN_FLAGS } from '../unsupported-flags.ts';
+import { parseVolume } from '../volume-option.ts';
+
+const PULL = ['missing', 'always', 'never'] as const;
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
+
+/** What stays as it is: the command cannot be executed, was not found, or a signal ended the run. */
+const OWN_STATUSES: ReadonlySet<number> = new Set([
+  ExitStatus.notExecutable,
+  ExitStatus.notFound,
+  ExitStatus.interrupted,
+  141,
+  143,
+]);
+
+export const run = defineCommand({
+  name: 'run',
+  operands: 'IMAGE [COMMAND [ARG...]]',
+  summary: 'Run a command in a new container',
+  options: {
+    rm: { kind: 'flag', describe: 'Remove the container and its anonymous volumes when it ends' },
+    interactive: { kind: 'flag', short: 'i', describe: 'Keep stdin open' },
+    tty: { kind: 'flag', short: 't', describe: 'Give the container a terminal' },
+    env: {
+      kind: 'list',
+      short: 'e',
+      placeholder: 'KEY[=VALUE]',
+      describe: 'Environment variable; without VALUE, from the environment',
+    },
+    'env-file': { kind: 'list', placeholder: 'FILE', describe: 'File of environment variables' },
+    workdir: { kind: 'value', short: 'w', placeholder: 'DIR', describe: 'Working directory in the container' },
+    user: { kind: 'value', short: 'u', placeholder: 'USER[:GROUP]', describe: 'User, by name or number' },
+    volume: {
+      kind: 'list',
+      short: 'v',
+      placeholder: '[SOURCE:]TARGET[:ro]',
+      describe: 'Mount a directory or a volume',
+    },
+    entrypoint: { kind: 'value', placeholder: 'COMMAND', describe: "Replaces the image's ENTRYPOINT; '' removes it" },
+    network: { kind: 'value', placeholder: 'MODE', describe: 'none or host (default: host)' },
+    net: { kind: 'value', placeholder: 'MODE', describe: 'Same as --network' },
+    hostname: { kind: 'value', short: 'h', placeholder: 'NAME', describe: 'Host name in the container' },
+    name: { kind: 'value', placeholder: 'NAME', describe: 'Name of the container' },
+    pull: { kind: 'value', placeholder: 'WHEN', describe: 'Download the image (default: missing)', choices: PULL },
+    quiet: { kind: 'flag', short: 'q', describe: 'Show no progress of the download' },
+  },
+  unsupported: UNSUPPORTED_RUN_FLAGS,
+  arity: { min: 1, max: Infinity },
+  stopAtOperand: true,
+  exitStatus: (status) => (OWN_STATUSES.has(status) ? status : ExitStatus.engine),
+  async run(args, context) {
+    const { deps } = context;
+    const [image = '', ...command] = args.operands;
+    const [entrypoint, workdir, user] = [args.value('entrypoint'), args.value('workdir'), args.value('user')];
+    const [hostname, name] = [args.value('hostname'), args.value('name')];
+    const [interactive, tty] = [args.flag('interactive'), args.flag('tty')];
+    if (name !== undefined && !NAME.test(name)) {
+      throw new BuildError(
+        'usage',
+        `Cannot name the container "${name}": want letters, digits, "_", "." and "-", starting with a letter or digit`,
+      );
+    }
+    if (workdir !== undefined && !workdir.startsWith('/'))
+      throw new BuildError('usage', `Cannot use "${workdir}" for "--workdir": want an absolute path`);
+    if (tty && interactive && !deps.stdin().isTTY)
+      throw new BuildError('usage', 'Cannot use "--tty": the input is not a terminal');
+    const request: RunRequest = {
+      image,
+      command,
+      env: await environment(args.list('env-file'), args.list('env'), context),
+      volumes: args.list('volume').map((text) => parseVolume(text, deps.cwd)),
+      network: network(args.value('network') ?? args.value('net')),
+      remove: args.flag('rm'),
+      interactive,
+      tty,
+      pull: PULL.find((when) => when === args.value('pull')) ?? 'missing',
+      ...(entrypoint !== undefined && { entrypoint }),
+      ...(workdir !== undefined && { workdir }),
+      ...(user !== undefined && { user }),
+      ...(hostname !== undefined && { hostname }),
+      ...(name !== undefined && { name }),
+    };
+    const mode = args.flag('quiet') ? 'quiet' : 'auto';
+    const { exitCode } = await context.withEngine((engine) =>
+      withProgress(mode, context, (options) => engine.run(request, options)),
+    );
+    return exitCode;
+  },
+});
+
+function network(mode: string | undefined): 'none' | 'host' {
+  if (mode === undefined || mode === 'host' || mode === 'none') return mode ?? 'host';
+  throw new BuildError('unsupported', `Cannot use network "${mode}": only "none" and "host" are supported`);
+}
+
+/** Files first, then `-e`; a variable without a value takes the client's or is left out. */
+async function environment(
+  files: readonly string[],
+  items: readonly string[],
+  { deps, env }: CommandContext,
+): Promise<string[]> {
+  const out: string[] = [];
+  for (const file of files) out.push(...readEnvFile(file, await readText(file, deps), env));
+  for (const item of items) {
+    const equals = item.indexOf('=');
+    if (equals === 0 || item === '') throw new BuildError('usage', `Cannot use "${item}" for "--env": want KEY=VALUE`);
+    if (equals > 0) out.push(item);
+    else if (env[item] !== undefined) out.push(`${item}=${env[item]}`);
+  }
+  return out;
+}
+
+async function readText(file: string, deps: CliDeps): Promise<Buffer> {
+  try {
+    return await readFile(resolve(deps.cwd, file));
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    throw new BuildError('usage', `Cannot read the environment file "${file}": ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}

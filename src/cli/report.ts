@@ -1,0 +1,59 @@
+/** Turns what was thrown into a message on stderr and an exit status. */
+import { BuildError, ExitStatus, formatError } from '../core/errors.ts';
+import type { CliDeps } from './types.ts';
+
+/** A bug in tsbuild: sysexits' EX_SOFTWARE. */
+export const EXIT_BUG = 70;
+const EXIT_SIGTERM = 143;
+const EXIT_SIGPIPE = 141;
+
+/** Prints `error` and returns the status. `command` is the one that was running, if it got that far. */
+export function reportError(error: unknown, command: string | undefined, deps: CliDeps): number {
+  if (!(error instanceof BuildError)) {
+    deps.stderr.write(bugReport(error));
+    return EXIT_BUG;
+  }
+  if (error.code === 'cancelled') return reportCancelled(error, deps);
+  deps.stderr.write(command === 'build' && !isUsage(error) ? buildFailure(error) : `ERROR: ${formatError(error)}\n`);
+  if (isUsage(error))
+    deps.stderr.write(`\nRun 'tsbuild ${command === undefined ? '' : `${command} `}--help' for more information\n`);
+  return error.exitStatus;
+}
+
+function isUsage(error: BuildError): boolean {
+  return error.code === 'usage' || error.code === 'unsupported';
+}
+
+/** The excerpt first and the text that users search for in the last line, as Docker has it. */
+function buildFailure(error: BuildError): string {
+  const located = error.locations.length > 0 || error.hint !== undefined;
+  return `${located ? `${formatError(error)}\n` : ''}ERROR: failed to build: failed to solve: ${error.message}\n`;
+}
+
+function reportCancelled(error: BuildError, deps: CliDeps): number {
+  switch (cancellingSignal(deps.signal.reason) ?? cancellingSignal(error)) {
+    case 'SIGPIPE':
+      return EXIT_SIGPIPE;
+    case 'SIGTERM':
+      deps.stderr.write(`ERROR: ${error.message}\n`);
+      return EXIT_SIGTERM;
+    default:
+      deps.stderr.write(`ERROR: ${error.message}\n`);
+      return ExitStatus.interrupted;
+  }
+}
+
+/** The signal that `cancelled` is about: `cancelledBy` puts it there as the cause. */
+function cancellingSignal(reason: unknown): string | undefined {
+  return reason instanceof BuildError && typeof reason.cause === 'string' ? reason.cause : undefined;
+}
+
+/** The abort reason for a signal of the system. */
+export function cancelledBy(signal: NodeJS.Signals): BuildError {
+  return new BuildError('cancelled', `Cancelled by ${signal}`, { cause: signal });
+}
+
+function bugReport(error: unknown): string {
+  const shown = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `ERROR: tsbuild failed unexpectedly; this is a bug in tsbuild\n${shown}\n`;
+}

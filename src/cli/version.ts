@@ -1,0 +1,6 @@
+/** The version that the bundle was made from. */
+
+/** Replaced with a string when bundling; `node --import tsx` runs the sources without it. */
+declare const TSBUILD_VERSION: string | undefined;
+
+export const version: string = typeof TSBUILD_VERSION === 'string' ? TSBUILD_VERSION : '0.0.0-source';
