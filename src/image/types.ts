@@ -56,11 +56,14 @@ export interface ImageSource {
   /** Manifest and config for a platform, verified; nothing of the layers. Throws `registry-*`, `platform-not-found`, `invalid-manifest`. */
   resolve(reference: Reference, platform: Platform, options: FetchOptions): Promise<Image>;
   /** Brings the blobs of all layers that the content store lacks and `isNeeded` wants; parallel, verified. */
-  fetchLayers(
-    reference: Reference,
-    image: Image,
-    options: FetchOptions & { readonly isNeeded?: (layer: Descriptor, index: number) => Promise<boolean> },
-  ): Promise<void>;
+  fetchLayers(reference: Reference, image: Image, options: FetchLayersOptions): Promise<void>;
+}
+
+export interface FetchLayersOptions extends FetchOptions {
+  /** Every layer when absent. */
+  readonly isNeeded?: (layer: Descriptor, index: number) => Promise<boolean>;
+  /** A layer's blob has arrived, so that its use can begin while others are on their way. */
+  readonly onFetched?: (layer: Descriptor) => void;
 }
 
 export interface FetchOptions {

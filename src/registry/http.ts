@@ -1,0 +1,118 @@
+/**
+ * One HTTP request at a time: connections that are kept, time limits, and system errors left as they are.
+ *
+ * `node:http` rather than `fetch`: it starts faster, and redirects, idle times and broken bodies are ours to judge.
+ */
+import * as http from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import * as https from 'node:https';
+import { throwIfAborted } from '../core/errors.ts';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD';
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** What was asked, after redirects. */
+  readonly url: URL;
+  /** To be read to the end or destroyed. */
+  readonly body: IncomingMessage;
+}
+
+export interface HttpOptions {
+  /** How long a connection may take to be made. */
+  readonly connectTimeoutMs?: number;
+  /** How long the other side may be silent. */
+  readonly idleTimeoutMs?: number;
+  /** Certificates of authorities to trust instead of Node's. */
+  readonly ca?: string;
+}
+
+export interface HttpClient {
+  /** Rejects with the system's error, or `cancelled`. */
+  request(request: HttpRequest): Promise<HttpResponse>;
+  /** Closes the connections that are kept. */
+  close(): void;
+}
+
+const MAX_CONNECTIONS = 8;
+/** Node's 250 ms for the first address of a host are too few on a slow line. */
+const ADDRESS_TIMEOUT_MS = 2000;
+
+export function openHttp(options: HttpOptions = {}): HttpClient {
+  const { connectTimeoutMs = 20_000, idleTimeoutMs = 60_000, ca } = options;
+  const common = { keepAlive: true, maxSockets: MAX_CONNECTIONS, autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS };
+  const agents = {
+    http: new http.Agent(common),
+    https: new https.Agent({ ...common, ...(ca !== undefined && { ca }) }),
+  };
+
+  function send(request: HttpRequest): Promise<HttpResponse> {
+    const { url, method, headers, signal } = request;
+    const tls = url.protocol === 'https:';
+    return new Promise((resolve, reject) => {
+      const outgoing = (tls ? https : http).request(url, {
+        method,
+        headers,
+        agent: tls ? agents.https : agents.http,
+        ...(signal && { signal }),
+      });
+      let response: IncomingMessage | undefined;
+      const timedOut = (): void => {
+        // Silence because nobody reads is not the other side's.
+        if (response !== undefined && response.readableLength >= response.readableHighWaterMark) {
+          response.socket.setTimeout(idleTimeoutMs);
+          return;
+        }
+        const error = Object.assign(new Error('No answer in time'), { code: 'ETIMEDOUT' });
+        response?.destroy(error);
+        outgoing.destroy(error);
+      };
+      const connecting = setTimeout(timedOut, connectTimeoutMs);
+      outgoing.on('socket', (socket) => {
+        const connected = (): void => clearTimeout(connecting);
+        if (socket.connecting) socket.once(tls ? 'secureConnect' : 'connect', connected);
+        else connected();
+      });
+      outgoing.setTimeout(idleTimeoutMs, timedOut);
+      outgoing.on('error', (error) => {
+        clearTimeout(connecting);
+        reject(error);
+      });
+      outgoing.on('response', (incoming) => {
+        response = incoming;
+        // Without a listener, a body that breaks off before it is read would end the process.
+        incoming.on('error', () => undefined);
+        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, url, body: incoming });
+      });
+      outgoing.end();
+    });
+  }
+
+  return {
+    async request(request) {
+      throwIfAborted(request.signal);
+      try {
+        return await send(request);
+      } catch (error) {
+        throwIfAborted(request.signal);
+        throw error;
+      }
+    },
+    close() {
+      agents.http.destroy();
+      agents.https.destroy();
+    },
+  };
+}
+
+/** Whether a host, as in a URL or an image name, is this machine itself; only then is plain HTTP used. */
+export function isLoopback(host: string): boolean {
+  const name = host.replace(/:\d+$/, '');
+  return name === 'localhost' || name === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
+}
