@@ -59,6 +59,7 @@ const BLANK = String.raw`\t\v\f\r `;
 const SPACE = String.raw`\t\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000`;
 
 const LEADING_BLANKS = new RegExp(`[${BLANK}]*`, 'y');
+const FIRST_WORD = new RegExp(`[^${BLANK}]*`, 'y');
 
 /** A flag's text without quotes and backslashes, as Docker reads it whatever the escape character is. */
 function unquote(text: string): string {
@@ -94,6 +95,11 @@ function valueWord(escape: string): string {
   const single = String.raw`'[^'\n]*(?:'|(?![^\n]))`;
   const double = String.raw`"[^"${e}\n]*(?:${e}[^\n][^"${e}\n]*)*(?:"|${e}?(?![^\n]))`;
   return String.raw`(?:[^${SPACE}\n'"${e}]|${e}[^\n]|${e}(?![^\n])|${single}|${double})+`;
+}
+
+/** A JSON string's value. */
+function decode(text: string): string {
+  return text.includes('\\') ? String(JSON.parse(text)) : text.slice(1, -1);
 }
 
 /** Docker drops an escape character that has nothing after it. */
@@ -143,11 +149,28 @@ function createMoo(escape: string): moo.Lexer {
       open: '[',
       close: ']',
       comma: ',',
-      string: { match: /"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"/, value: (text) => String(JSON.parse(text)) },
+      string: { match: /"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"/, value: decode },
       notString: /[^\t\r ",[\]\n]+/,
     },
   };
   return moo.states(states, 'keyword');
+}
+
+/** Nothing is kept between lines. */
+const NO_STATE = Object.freeze({});
+
+/** A line's first word and what it begins. */
+export function keywordOf(line: string): Pick<Token, 'type' | 'text' | 'offset'> {
+  const offset = blanksEnd(line, 0);
+  FIRST_WORD.lastIndex = offset;
+  const text = FIRST_WORD.exec(line)?.[0] ?? '';
+  return { type: KEYWORDS.get(text.toLowerCase()) ?? 'unknown', text, offset };
+}
+
+function blanksEnd(line: string, offset: number): number {
+  LEADING_BLANKS.lastIndex = offset;
+  LEADING_BLANKS.test(line);
+  return LEADING_BLANKS.lastIndex;
 }
 
 /** A lexer for nearley, for one escape character; it can be used for any number of lines, one after the other. */
@@ -200,7 +223,7 @@ export class LineLexer {
 
   /** The next three are nearley's interface. */
   save(): object {
-    return {};
+    return NO_STATE;
   }
 
   formatError(): string {
@@ -216,15 +239,14 @@ export class LineLexer {
       const token = this.#moo.next();
       if (token === undefined) return undefined;
       this.#offset = token.offset + token.text.length;
-      if (token.type === 'blank') continue;
-      // Every state's rule names and transforms are token types.
-      return { type: token.type as TokenType, text: token.text, value: token.value, offset: token.offset };
+      // Every state's rule names and transforms are token types, or `blank`.
+      if (token.type !== 'blank') return token as Token;
     }
   }
 
   /** After the keyword and after each flag. */
   #chooseState(): void {
-    if (this.#line.startsWith('--', this.#argumentsOffset())) this.#moo.setState('flags');
+    if (this.#line.startsWith('--', blanksEnd(this.#line, this.#offset))) this.#moo.setState('flags');
     else this.#enterArguments();
   }
 
@@ -259,15 +281,9 @@ export class LineLexer {
     }
   }
 
-  #argumentsOffset(): number {
-    LEADING_BLANKS.lastIndex = this.#offset;
-    LEADING_BLANKS.test(this.#line);
-    return LEADING_BLANKS.lastIndex;
-  }
-
   /** Whether the arguments are a JSON array; what only looks like one is ordinary text. */
   #startsJson(): boolean {
-    const start = this.#argumentsOffset();
+    const start = blanksEnd(this.#line, this.#offset);
     if (!this.#line.startsWith('[', start) || !this.#line.endsWith(']')) return false;
     try {
       JSON.parse(this.#line.slice(start));
@@ -280,7 +296,7 @@ export class LineLexer {
 
   /** `key=value` rather than `key value`. */
   #startsPair(): boolean {
-    this.#firstValue.lastIndex = this.#argumentsOffset();
+    this.#firstValue.lastIndex = blanksEnd(this.#line, this.#offset);
     return this.#firstValue.exec(this.#line)?.[0].includes('=') ?? false;
   }
 }

@@ -2,8 +2,7 @@
 import nearley from 'nearley';
 
 import compiledGrammar from '../../grammar/dockerfile.generated.ts';
-import { INSTRUCTIONS } from '../../grammar/lexer.ts';
-import type { LineLexer } from '../../grammar/lexer.ts';
+import { INSTRUCTIONS, keywordOf, LineLexer } from '../../grammar/lexer.ts';
 import type { Syntax, Token, TokenType } from '../../grammar/syntax.ts';
 import type { BuildError } from '../core/errors.ts';
 import type { LogicalLine } from './lines.ts';
@@ -19,30 +18,64 @@ import {
   unknownInstruction,
 } from './errors.ts';
 
-const grammar = nearley.Grammar.fromCompiled(compiledGrammar);
+const { rules } = nearley.Grammar.fromCompiled(compiledGrammar);
 
 /** nearley's parser without its report of the whole parse table, which can be far longer than the line. */
-class LineParser extends nearley.Parser {
+class RuleParser extends nearley.Parser {
+  readonly #start: ReturnType<nearley.Parser['save']>;
+
+  constructor(keyword: TokenType, lexer: LineLexer) {
+    const grammar = new nearley.Grammar(rules);
+    grammar.start = keyword;
+    super(grammar, { lexer, keepHistory: true });
+    this.#start = this.save();
+  }
+
+  /** The parses of one line. */
+  parse(line: string): readonly Syntax[] {
+    this.restore(this.#start);
+    this.feed(line);
+    return this.results as readonly Syntax[];
+  }
+
   reportError(): string {
     return 'unexpected token';
   }
 }
 
-/** Errors: whatever keeps the line from being an instruction. `lexer` must be for the file's escape character. */
-export function parseLine(line: LogicalLine, lexer: LineLexer): Syntax {
-  const parser = new LineParser(grammar, { lexer });
-  try {
-    parser.feed(line.text);
-  } catch (error) {
-    const token = offendingToken(error);
-    if (token === undefined) throw error;
-    throw explain(line, lexer, token);
+/** Parses the lines of one file; keeps a parser for each keyword, as most of a parser's first state is the same each time. */
+export class SyntaxParser {
+  readonly #lexer: LineLexer;
+  readonly #parsers = new Map<TokenType, RuleParser>();
+
+  constructor(escape: '\\' | '`') {
+    this.#lexer = new LineLexer(escape);
   }
-  const [syntax] = parser.results as readonly Syntax[];
-  if (syntax === undefined || parser.results.length !== 1) {
-    throw new Error(`The grammar has ${parser.results.length} parses for ${JSON.stringify(line.text)}`);
+
+  /** Errors: whatever keeps the line from being an instruction. */
+  parse(line: LogicalLine): Syntax {
+    const { type, text, offset } = keywordOf(line.text);
+    if (type === 'unknown') throw unknownInstruction(text, line.range(offset, offset + text.length), INSTRUCTIONS);
+    try {
+      const parses = this.#parserFor(type).parse(line.text);
+      const [syntax] = parses;
+      if (syntax !== undefined && parses.length === 1) return syntax;
+      throw new Error(`The grammar has ${parses.length} parses for ${JSON.stringify(line.text)}`);
+    } catch (error) {
+      const token = offendingToken(error);
+      if (token === undefined) throw error;
+      throw explain(line, tokensBefore(line, this.#lexer, token), token);
+    }
   }
-  return syntax;
+
+  #parserFor(keyword: TokenType): RuleParser {
+    let parser = this.#parsers.get(keyword);
+    if (parser === undefined) {
+      parser = new RuleParser(keyword, this.#lexer);
+      this.#parsers.set(keyword, parser);
+    }
+    return parser;
+  }
 }
 
 function offendingToken(error: unknown): Token | undefined {
@@ -67,9 +100,8 @@ const WANTED: Readonly<Partial<Record<TokenType, string>>> = {
 };
 
 /** Turns the first token that the grammar refused into a message; the tokens before it say what was wanted. */
-function explain(line: LogicalLine, lexer: LineLexer, wrong: Token): BuildError {
-  const before = tokensBefore(line, lexer, wrong);
-  const keyword = before.findLast((token) => token.type in WANTED);
+function explain(line: LogicalLine, before: readonly Token[], wrong: Token): BuildError {
+  const keyword = before.findLast((token) => WANTED[token.type] !== undefined);
   const range = line.range(wrong.offset, wrong.offset + wrong.text.length);
   if (keyword === undefined || wrong.type === 'unknown') return unknownInstruction(wrong.text, range, INSTRUCTIONS);
   const name = keyword.text.toUpperCase();

@@ -12,8 +12,14 @@ import { duplicateDirective, foreignSyntax, invalidEscape } from './errors.ts';
 const NAMES: ReadonlySet<string> = new Set(['syntax', 'escape', 'check']);
 const DIRECTIVE = /^([a-zA-Z][a-zA-Z0-9]*)[^\S\n]*=[^\S\n]*(\S(?:[^\n]*\S)?)\s*$/;
 
+export interface DirectiveZone {
+  readonly directives: Directives;
+  /** How many lines at the top are directives rather than comments. */
+  readonly lines: number;
+}
+
 /** Errors: `invalid-directive` for one given twice or an unknown escape, `unsupported-feature` for a foreign file. */
-export function readDirectives(file: SourceFile): Directives {
+export function readDirectives(file: SourceFile): DirectiveZone {
   const zone = readZone(file, 1, '#');
   const escape = zone.get('escape');
   if (escape !== undefined && escape.value !== '\\' && escape.value !== '`') throw invalidEscape(escape);
@@ -22,11 +28,12 @@ export function readDirectives(file: SourceFile): Directives {
   const check = below.get('check');
   const foreign = syntax === undefined ? foreignSyntaxOf(file) : undefined;
   if (foreign !== undefined) throw foreignSyntax(foreign);
-  return {
+  const directives: Directives = {
     escape: escape?.value === '`' ? '`' : '\\',
     ...(syntax !== undefined && { syntax }),
     ...(check !== undefined && { check }),
   };
+  return { directives, lines: zone.size };
 }
 
 function readZone(file: SourceFile, firstLine: number, comment: string): Map<string, Located<string>> {

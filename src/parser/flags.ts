@@ -1,6 +1,5 @@
 /** `--name[=value]` before an instruction's arguments: which ones it takes, and what their values mean. */
 import type { Token } from '../../grammar/syntax.ts';
-import type { SourceRange } from '../core/source.ts';
 import type { LogicalLine } from './lines.ts';
 import type { Located, Word } from './types.ts';
 
@@ -43,29 +42,18 @@ const FLAGS: ReadonlyMap<string, Readonly<Record<string, FlagType>>> = new Map<
 /** Docker's shortest health check duration. */
 const MIN_DURATION_NS = 1e6;
 
+const NO_WORDS: readonly Word[] = [];
+
 /** The flags of one instruction, each known, complete and given no more often than allowed. */
 export class Flags {
-  readonly #values = new Map<string, Word[]>();
+  readonly #values: ReadonlyMap<string, readonly Word[]> | undefined;
 
   constructor(keyword: Token, tokens: readonly Token[], line: LogicalLine) {
-    const known = FLAGS.get(keyword.text.toLowerCase()) ?? {};
-    for (const token of tokens) {
-      const range = line.range(token.offset, token.offset + token.text.length);
-      const [, name = '', equals, value = ''] = /^--([^=]*)(=)?([^]*)$/.exec(token.value) ?? [];
-      const type = Object.hasOwn(known, name) ? known[name] : undefined;
-      if (type === undefined) throw unknownFlag(keyword.text.toUpperCase(), name, range, Object.keys(known));
-      const earlier = this.#values.get(name) ?? [];
-      if (earlier.length > 0 && type !== 'list') throw repeatedFlag(name, range);
-      if (equals === undefined && type !== 'boolean') throw flagWithoutValue(name, range);
-      if (type === 'boolean') checkBoolean(name, value, equals !== undefined, range);
-      const valueOffset = token.offset + token.text.indexOf('=') + 1;
-      const valueRange = equals === undefined ? range : line.range(valueOffset, token.offset + token.text.length);
-      this.#values.set(name, [...earlier, { text: value, range: valueRange }]);
-    }
+    if (tokens.length > 0) this.#values = readFlags(keyword, tokens, line);
   }
 
   words(name: string): readonly Word[] {
-    return this.#values.get(name) ?? [];
+    return this.#values?.get(name) ?? NO_WORDS;
   }
 
   word(name: string): Word | undefined {
@@ -106,8 +94,28 @@ export class Flags {
   }
 }
 
-function checkBoolean(name: string, value: string, hasValue: boolean, range: SourceRange): void {
-  if (!hasValue) return;
-  if (value === '') throw flagWithoutValue(name, range);
-  if (!/^(?:true|false)$/i.test(value)) throw invalidBoolean(name, value, range);
+function readFlags(keyword: Token, tokens: readonly Token[], line: LogicalLine): Map<string, Word[]> {
+  const values = new Map<string, Word[]>();
+  const known = FLAGS.get(keyword.text.toLowerCase()) ?? {};
+  for (const token of tokens) {
+    const range = line.range(token.offset, token.offset + token.text.length);
+    const equals = token.value.indexOf('=');
+    const name = token.value.slice(2, equals === -1 ? undefined : equals);
+    const value = equals === -1 ? undefined : token.value.slice(equals + 1);
+    const type = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (type === undefined) throw unknownFlag(keyword.text.toUpperCase(), name, range, Object.keys(known));
+    const earlier = values.get(name);
+    if (earlier !== undefined && type !== 'list') throw repeatedFlag(name, range);
+    if (type === 'boolean' ? value === '' : value === undefined) throw flagWithoutValue(name, range);
+    if (type === 'boolean' && value !== undefined && !/^(?:true|false)$/i.test(value))
+      throw invalidBoolean(name, value, range);
+    const valueRange = {
+      ...range,
+      start: value === undefined ? range.start : line.position(token.offset + token.text.indexOf('=') + 1),
+    };
+    const word = { text: value ?? '', range: valueRange };
+    if (earlier === undefined) values.set(name, [word]);
+    else earlier.push(word);
+  }
+  return values;
 }

@@ -7,22 +7,25 @@ export interface Marker {
   readonly fileDescriptor: string;
 }
 
-/** Reads a marker token: digits, `<<`, an optional `-`, and a word whose quoted or escaped parts turn expansion off. */
+/**
+ * Reads a marker token: digits, `<<`, an optional `-`, and a word. Quotes in the word turn expansion off; an escaped
+ * character does not, unlike in a shell.
+ */
 export function parseMarker(text: string): Marker {
   const match = /^([0-9]*)<<(-?)([^]*)$/.exec(text);
   if (match === null) throw new Error(`Not a heredoc marker: ${text}`);
   const [, fileDescriptor = '', dash = '', word = ''] = match;
-  const name = word.replace(
-    /'([^']*)'|"((?:\\[^]|[^"\\])*)"|\\([^])/g,
-    (_, single?: string, double?: string, escaped?: string) => {
-      if (double !== undefined) return double.replace(/\\(["\\$])/g, '$1');
-      return single ?? escaped ?? '';
-    },
-  );
-  return { name, expand: name === word, stripTabs: dash === '-', fileDescriptor };
+  let quoted = false;
+  const part = /'([^']*)'|"((?:\\[^]|[^"\\])*)"|\\([^])/g;
+  const name = word.replace(part, (_, single?: string, double?: string, escaped?: string) => {
+    if (escaped !== undefined) return escaped;
+    quoted = true;
+    return single ?? double?.replace(/\\(["\\$])/g, '$1') ?? '';
+  });
+  return { name, expand: !quoted, stripTabs: dash === '-', fileDescriptor };
 }
 
 /** The body without the tabs that `<<-` takes off each line. */
 export function stripLeadingTabs(body: string): string {
-  return body.replace(/^\t+/gm, '');
+  return body.replace(/(^|\n)\t+/g, '$1');
 }

@@ -42,16 +42,17 @@ export interface HeredocBody {
   readonly raw: string;
 }
 
-/** What each function below works from. */
-interface Source<S extends Syntax = Syntax> {
+/** What each function below works from, besides the syntax. */
+interface Source {
   readonly line: LogicalLine;
-  readonly syntax: S;
   readonly bodies: readonly HeredocBody[];
   readonly flags: Flags;
   readonly common: Pick<Instruction, 'range' | 'keyword' | 'source' | 'docComment'>;
 }
 
-type SourceOf<K extends Syntax['kind']> = Source<Extract<Syntax, { readonly kind: K }>>;
+const STAGE_NAME = /^[a-z][a-z0-9\-_.]*$/i;
+
+type SyntaxOf<K extends Syntax['kind']> = Extract<Syntax, { readonly kind: K }>;
 
 /** `bodies` are those of the line's heredoc markers, in order. Errors: `BuildError` for wrong flags and arguments. */
 export function toInstruction(line: LogicalLine, syntax: Syntax, bodies: readonly HeredocBody[]): Instruction {
@@ -67,82 +68,82 @@ export function toInstruction(line: LogicalLine, syntax: Syntax, bodies: readonl
   const source = { line, bodies, flags: new Flags(keyword, syntax.flags, line), common };
   switch (syntax.kind) {
     case 'from':
-      return toFrom({ ...source, syntax });
+      return toFrom(source, syntax);
     case 'command':
-      return toCommandInstruction({ ...source, syntax });
+      return toCommandInstruction(source, syntax);
     case 'list':
-      return toListInstruction({ ...source, syntax });
+      return toListInstruction(source, syntax);
     case 'pairs':
     case 'legacy':
-      return toPairs({ ...source, syntax });
+      return toPairs(source, syntax);
     case 'arg':
-      return toArg({ ...source, syntax });
+      return toArg(source, syntax);
     case 'scalar':
-      return toScalar({ ...source, syntax });
+      return toScalar(source, syntax);
     case 'none':
     case 'check':
-      return toHealthcheck({ ...source, syntax });
+      return toHealthcheck(source, syntax);
     case 'onbuild':
-      return toOnbuild({ ...source, syntax });
+      return toOnbuild(source, syntax);
     default:
       return unreachable(syntax);
   }
 }
 
-function toFrom({ common, flags, line, syntax }: SourceOf<'from'>): FromInstruction {
+function toFrom({ common, flags, line }: Source, syntax: SyntaxOf<'from'>): FromInstruction {
   const { image, as, name } = syntax;
-  const stageName = name && { value: name.text, range: tokenRange(line, name) };
-  if (stageName && !/^[a-z][a-z0-9\-_.]*$/i.test(stageName.value))
-    throw invalidStageName(stageName.value, stageName.range);
+  const platform = flags.word('platform');
+  if (name !== undefined && !STAGE_NAME.test(name.text)) throw invalidStageName(name.text, tokenRange(line, name));
   return {
     kind: 'from',
     ...common,
-    ...present('platform', flags.word('platform')),
+    ...(platform !== undefined && { platform }),
     image: toWord(line, image),
-    ...present('stageName', stageName),
-    ...present('asKeyword', as?.text),
+    ...(name !== undefined && { stageName: { value: name.text, range: tokenRange(line, name) } }),
+    ...(as !== undefined && { asKeyword: as.text }),
   };
 }
 
-function toCommandInstruction(source: SourceOf<'command'>): Instruction {
-  const { common, line, syntax } = source;
-  switch (nameOf(syntax.keyword)) {
+function toCommandInstruction(source: Source, { keyword, form }: SyntaxOf<'command'>): Instruction {
+  const { common, line } = source;
+  switch (nameOf(keyword)) {
     case 'run':
-      return toRun(source);
+      return toRun(source, form);
     case 'cmd':
-      return { kind: 'cmd', ...common, command: toCommand(line, syntax.form) };
+      return { kind: 'cmd', ...common, command: toCommand(line, form) };
     case 'entrypoint':
-      return { kind: 'entrypoint', ...common, command: toCommand(line, syntax.form) };
+      return { kind: 'entrypoint', ...common, command: toCommand(line, form) };
     case 'shell':
-      return toShell(source);
+      return toShell(source, form);
     default:
-      return unknownKeyword(syntax.keyword);
+      return unknownKeyword(keyword);
   }
 }
 
-function toRun({ common, bodies, flags, line, syntax }: SourceOf<'command'>): RunInstruction {
-  const command = toCommand(line, syntax.form, bodies);
+function toRun({ common, bodies, flags, line }: Source, form: CommandForm): RunInstruction {
+  const command = toCommand(line, form, bodies);
   if (command.kind === 'exec' && command.args.length === 0) throw missingArgument('RUN', 'a command', common.range);
+  const network = flags.choice('network', ['default', 'none', 'host']);
+  const security = flags.choice('security', ['sandbox', 'insecure']);
   return {
     kind: 'run',
     ...common,
     command,
     mounts: flags.words('mount').map(parseMount),
-    ...present('network', flags.choice('network', ['default', 'none', 'host'])),
-    ...present('security', flags.choice('security', ['sandbox', 'insecure'])),
+    ...(network !== undefined && { network }),
+    ...(security !== undefined && { security }),
     devices: flags.words('device'),
   };
 }
 
-function toShell({ common, syntax }: SourceOf<'command'>): ShellInstruction {
-  if (syntax.form.kind !== 'json') throw notJson('SHELL', common.range);
-  const args = syntax.form.strings.map((token) => token.value);
+function toShell({ common }: Source, form: CommandForm): ShellInstruction {
+  if (form.kind !== 'json') throw notJson('SHELL', common.range);
+  const args = form.strings.map((token) => token.value);
   if (args.length === 0) throw missingArgument('SHELL', 'at least one string', common.range);
   return { kind: 'shell', ...common, args };
 }
 
-function toListInstruction(source: SourceOf<'list'>): Instruction {
-  const { keyword, form } = source.syntax;
+function toListInstruction(source: Source, { keyword, form }: SyntaxOf<'list'>): Instruction {
   const tokens = form.kind === 'json' ? form.strings : form.words;
   switch (nameOf(keyword)) {
     case 'copy':
@@ -158,65 +159,73 @@ function toListInstruction(source: SourceOf<'list'>): Instruction {
   }
 }
 
-function toCopy(source: SourceOf<'list'>, tokens: readonly Token[]): CopyInstruction {
+function toCopy(source: Source, tokens: readonly Token[]): CopyInstruction {
   const from = source.flags.word('from');
   if (from !== undefined && /\$./.test(from.text)) throw variableInFrom('--from', from.text, from.range);
   return {
     kind: 'copy',
-    ...copyCommon(source, tokens),
-    ...present('from', from && { value: from.text, range: from.range }),
+    ...toCopyCommon(source, 'COPY', tokens),
+    ...(from !== undefined && { from: { value: from.text, range: from.range } }),
   };
 }
 
-function toAdd(source: SourceOf<'list'>, tokens: readonly Token[]): AddInstruction {
+function toAdd(source: Source, tokens: readonly Token[]): AddInstruction {
   const { flags } = source;
+  const checksum = flags.word('checksum');
+  const keepGitDir = flags.boolean('keep-git-dir');
+  const unpack = flags.boolean('unpack');
   return {
     kind: 'add',
-    ...copyCommon(source, tokens),
-    ...present('checksum', flags.word('checksum')),
-    ...present('keepGitDir', flags.boolean('keep-git-dir')),
-    ...present('unpack', flags.boolean('unpack')),
+    ...toCopyCommon(source, 'ADD', tokens),
+    ...(checksum !== undefined && { checksum }),
+    ...(keepGitDir !== undefined && { keepGitDir }),
+    ...(unpack !== undefined && { unpack }),
   };
 }
 
-function copyCommon({ common, bodies, flags, line, syntax }: SourceOf<'list'>, tokens: readonly Token[]) {
-  const keyword = syntax.keyword.text.toUpperCase();
+function toCopyCommon(source: Source, keyword: 'COPY' | 'ADD', tokens: readonly Token[]) {
+  const { common, flags, line } = source;
   const destination = tokens.at(-1);
   if (destination === undefined || tokens.length < 2) {
     throw missingArgument(keyword, 'at least one source and a destination', common.range);
   }
   if (destination.type === 'heredoc') throw heredocDestination(keyword, tokenRange(line, destination));
-  let heredocs = 0;
-  const toSource = (token: Token): CopySource => {
-    if (token.type !== 'heredoc') return { kind: 'path', word: toWord(line, token) };
-    const body = bodies[heredocs++];
-    if (body === undefined) throw new Error('A heredoc marker has no body');
-    return { kind: 'heredoc', heredoc: body.heredoc };
-  };
+  const chown = flags.word('chown');
+  const chmod = flags.word('chmod');
   return {
     ...common,
-    sources: tokens.slice(0, -1).map(toSource),
+    sources: toSources(source, tokens.slice(0, -1)),
     destination: toWord(line, destination),
-    ...present('chown', flags.word('chown')),
-    ...present('chmod', flags.word('chmod')),
+    ...(chown !== undefined && { chown }),
+    ...(chmod !== undefined && { chmod }),
     link: flags.boolean('link') ?? false,
     parents: flags.boolean('parents') ?? false,
     exclude: flags.words('exclude'),
   };
 }
 
-function toVolume({ common, line }: SourceOf<'list'>, tokens: readonly Token[]): VolumeInstruction {
+function toSources({ bodies, line }: Source, tokens: readonly Token[]): CopySource[] {
+  let heredocs = 0;
+  return tokens.map((token) => {
+    if (token.type !== 'heredoc') return { kind: 'path', word: toWord(line, token) };
+    const body = bodies[heredocs++];
+    if (body === undefined) throw new Error('A heredoc marker has no body');
+    return { kind: 'heredoc', heredoc: body.heredoc };
+  });
+}
+
+function toVolume({ common, line }: Source, tokens: readonly Token[]): VolumeInstruction {
   if (tokens.length === 0) throw missingArgument('VOLUME', 'at least one path', common.range);
   const empty = tokens.find((token) => token.value.trim() === '');
   if (empty !== undefined) throw emptyPath('VOLUME', tokenRange(line, empty));
   return { kind: 'volume', ...common, paths: tokens.map((token) => toWord(line, token)) };
 }
 
-function toExpose({ common, line }: SourceOf<'list'>, tokens: readonly Token[]): ExposeInstruction {
+function toExpose({ common, line }: Source, tokens: readonly Token[]): ExposeInstruction {
   return { kind: 'expose', ...common, ports: tokens.map((token) => toWord(line, token)) };
 }
 
-function toPairs({ common, line, syntax }: SourceOf<'pairs' | 'legacy'>): EnvInstruction | LabelInstruction {
+function toPairs({ common, line }: Source, syntax: SyntaxOf<'pairs' | 'legacy'>): EnvInstruction | LabelInstruction {
   const legacy = syntax.kind === 'legacy';
   const pairs = legacy
     ? [{ key: toWord(line, syntax.key), value: toWord(line, syntax.value) }]
@@ -224,7 +233,7 @@ function toPairs({ common, line, syntax }: SourceOf<'pairs' | 'legacy'>): EnvIns
   return { kind: nameOf(syntax.keyword) === 'env' ? 'env' : 'label', ...common, pairs, legacy };
 }
 
-function toArg({ common, line, syntax }: SourceOf<'arg'>): ArgInstruction {
+function toArg({ common, line }: Source, syntax: SyntaxOf<'arg'>): ArgInstruction {
   const args = syntax.words.map((token) => {
     if (token.type === 'word') return { name: toWord(line, token) };
     const { key, value } = toKeyValue(line, syntax.keyword, token);
@@ -233,7 +242,7 @@ function toArg({ common, line, syntax }: SourceOf<'arg'>): ArgInstruction {
   return { kind: 'arg', ...common, args };
 }
 
-function toScalar({ common, line, syntax }: SourceOf<'scalar'>): Instruction {
+function toScalar({ common, line }: Source, syntax: SyntaxOf<'scalar'>): Instruction {
   const value = toWord(line, syntax.value);
   switch (nameOf(syntax.keyword)) {
     case 'workdir':
@@ -249,24 +258,31 @@ function toScalar({ common, line, syntax }: SourceOf<'scalar'>): Instruction {
   }
 }
 
-function toHealthcheck({ common, flags, line, syntax }: SourceOf<'none' | 'check'>): HealthcheckInstruction {
-  const timing = {
-    ...present('intervalNs', flags.durationNs('interval')),
-    ...present('timeoutNs', flags.durationNs('timeout')),
-    ...present('startPeriodNs', flags.durationNs('start-period')),
-    ...present('startIntervalNs', flags.durationNs('start-interval')),
-    ...present('retries', flags.retries()),
-  };
+function toHealthcheck({ common, flags, line }: Source, syntax: SyntaxOf<'none' | 'check'>): HealthcheckInstruction {
+  const intervalNs = flags.durationNs('interval');
+  const timeoutNs = flags.durationNs('timeout');
+  const startPeriodNs = flags.durationNs('start-period');
+  const startIntervalNs = flags.durationNs('start-interval');
+  const retries = flags.retries();
   if (syntax.kind === 'none') return { kind: 'healthcheck', ...common, check: { kind: 'none' } };
   const command = toCommand(line, syntax.form);
   if (command.kind === 'exec' && command.args.length === 0) {
     throw missingArgument('HEALTHCHECK', 'a command after CMD', common.range);
   }
-  return { kind: 'healthcheck', ...common, check: { kind: 'cmd', command, ...timing } };
+  const check = {
+    kind: 'cmd' as const,
+    command,
+    ...(intervalNs !== undefined && { intervalNs }),
+    ...(timeoutNs !== undefined && { timeoutNs }),
+    ...(startPeriodNs !== undefined && { startPeriodNs }),
+    ...(startIntervalNs !== undefined && { startIntervalNs }),
+    ...(retries !== undefined && { retries }),
+  };
+  return { kind: 'healthcheck', ...common, check };
 }
 
 /** The trigger is checked here although Docker waits until it runs: its author is here, its user is elsewhere. */
-function toOnbuild({ common, bodies, line, syntax }: SourceOf<'onbuild'>): OnbuildInstruction {
+function toOnbuild({ common, bodies, line }: Source, syntax: SyntaxOf<'onbuild'>): OnbuildInstruction {
   toInstruction(line, syntax.trigger, bodies);
   const trigger = [
     line.text.slice(syntax.trigger.keyword.offset),
@@ -302,11 +318,6 @@ function tokenRange(line: LogicalLine, token: Token): SourceRange {
 
 function nameOf(keyword: Token): string {
   return keyword.text.toLowerCase();
-}
-
-/** A member that is left out when there is no value. */
-function present<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
-  return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]?: V });
 }
 
 function unknownKeyword(keyword: Token): never {

@@ -15,7 +15,7 @@ const MAX_LINE_BYTES = 65535;
 export class LogicalLine {
   readonly file: SourceFile;
   readonly text: string;
-  /** The comment lines directly above, without `#`, joined by line feeds. */
+  /** The comment lines above, without `#`, joined by line feeds. */
   readonly comments: string | undefined;
   /** For each piece of the text: where it begins in the text, and where in the file. */
   readonly #pieces: readonly Piece[];
@@ -29,13 +29,15 @@ export class LogicalLine {
 
   /** The place in the file of `[start, end)`, offsets in `text`. */
   range(start: number, end: number): SourceRange {
-    const from = this.#position(start);
+    const from = this.position(start);
     if (end <= start) return { file: this.file, start: from, end: from };
-    const last = this.#position(end - 1);
-    return { file: this.file, start: from, end: { line: last.line, column: last.column + 1 } };
+    // The end belongs to the last character: what comes next may be on another line.
+    const { line, column } = this.position(end - 1);
+    return { file: this.file, start: from, end: { line, column: column + 1 } };
   }
 
-  #position(offset: number): Position {
+  /** The place in the file of an offset in `text`. */
+  position(offset: number): Position {
     let low = 0;
     let high = this.#pieces.length - 1;
     while (low < high) {
@@ -67,32 +69,34 @@ export class LineReader {
   readonly warnings: ParseWarning[] = [];
   readonly #file: SourceFile;
   readonly #escape: string;
+  readonly #directives: number;
   /** Where the next physical line begins, and its number. */
   #offset = 0;
   #line = 1;
 
-  constructor(file: SourceFile, escape: '\\' | '`') {
+  /** The first `directives` lines say how to read the file and are no comments on what follows. */
+  constructor(file: SourceFile, escape: '\\' | '`', directives: number) {
     this.#file = file;
     this.#escape = escape;
+    this.#directives = directives;
   }
 
   /** The next instruction's text, or `undefined` at the end of the file. */
   next(): LogicalLine | undefined {
     let comments: string[] = [];
-    for (;;) {
-      const physical = this.#read();
-      if (physical === undefined) return undefined;
+    for (let physical = this.#read(); physical !== undefined; physical = this.#read()) {
       const text = withoutLineEnd(physical).trimStart();
       if (text.startsWith('#')) {
-        comments.push(text.slice(1).trim());
-      } else if (text === '') {
-        comments = [];
-      } else {
+        // Blank lines do not part a comment from its instruction, an empty comment does.
+        const comment = text.slice(1).trim();
+        if (comment === '') comments = [];
+        else if (this.#line - 1 > this.#directives) comments.push(comment);
+      } else if (text !== '') {
         const line = this.#join(physical, comments.length > 0 ? comments.join('\n') : undefined);
         if (line.text.trim() !== '') return line;
-        comments = [];
       }
     }
+    return undefined;
   }
 
   /** The lines up to `terminator`, or `undefined` if the file ends before it. */

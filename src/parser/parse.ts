@@ -1,11 +1,10 @@
 /** The way in: a file's text to typed instructions. No I/O. */
-import { LineLexer } from '../../grammar/lexer.ts';
 import type { Syntax, Token, TriggerSyntax } from '../../grammar/syntax.ts';
 import type { SourceFile } from '../core/source.ts';
 import type { LogicalLine } from './lines.ts';
 import type { Dockerfile, Heredoc, Instruction, ParseWarning } from './types.ts';
 
-import { parseLine } from './ast.ts';
+import { SyntaxParser } from './ast.ts';
 import { readDirectives } from './directives.ts';
 import { beforeFrom, noInstructions, noStage, refusedTrigger, severalTriggers, unterminatedHeredoc } from './errors.ts';
 import { parseMarker, stripLeadingTabs } from './heredoc.ts';
@@ -20,8 +19,8 @@ import { LineReader } from './lines.ts';
  */
 export function parseDockerfile(file: SourceFile): Dockerfile {
   const source = withoutByteOrderMark(file);
-  const directives = readDirectives(source);
-  const { instructions, warnings } = readInstructions(source, directives.escape);
+  const { directives, lines } = readDirectives(source);
+  const { instructions, warnings } = readInstructions(source, directives.escape, lines);
   const [first] = instructions;
   if (first === undefined) throw noInstructions(source);
   const stage = instructions.findIndex((instruction) => instruction.kind === 'from');
@@ -40,7 +39,7 @@ export function parseDockerfile(file: SourceFile): Dockerfile {
  */
 export function parseTrigger(text: string, file: Pick<SourceFile, 'name'>): Instruction {
   const source = { name: file.name, text };
-  const [instruction, second] = readInstructions(source, '\\').instructions;
+  const [instruction, second] = readInstructions(source, '\\', 0).instructions;
   if (instruction === undefined) throw noInstructions(source);
   if (second !== undefined) throw severalTriggers(second.range);
   if (instruction.kind === 'from' || instruction.kind === 'onbuild' || instruction.kind === 'maintainer') {
@@ -52,12 +51,13 @@ export function parseTrigger(text: string, file: Pick<SourceFile, 'name'>): Inst
 function readInstructions(
   file: SourceFile,
   escape: '\\' | '`',
+  directiveLines: number,
 ): { readonly instructions: readonly Instruction[]; readonly warnings: readonly ParseWarning[] } {
-  const reader = new LineReader(file, escape);
-  const lexer = new LineLexer(escape);
+  const reader = new LineReader(file, escape, directiveLines);
+  const parser = new SyntaxParser(escape);
   const instructions: Instruction[] = [];
   for (let line = reader.next(); line !== undefined; line = reader.next()) {
-    const syntax = parseLine(line, lexer);
+    const syntax = parser.parse(line);
     const bodies = markersOf(syntax).map((marker) => readHeredoc(marker, line, reader));
     instructions.push(toInstruction(line, syntax, bodies));
   }

@@ -75,7 +75,7 @@ interface Common {
   readonly keyword: string;
   /** The logical line as written, continuations joined; what ONBUILD stores and messages show. */
   readonly source: string;
-  /** `# name text` comment lines directly above. */
+  /** The comment lines above without `#`, joined by line feeds; `name text` documents what is called `name`. */
   readonly docComment?: string;
 }
 

@@ -1,0 +1,65 @@
+// How long a first parse takes: a Dockerfile of 5,000 lines, in a process that has parsed nothing before. Usage: node bench/parse.mjs [lines]
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+import { build } from 'esbuild';
+
+const lines = Number(process.argv[2] ?? 5000);
+
+/** One of each kind that real files have; `#` becomes the number of the round. */
+const ROUND = [
+  '# stage #',
+  'FROM --platform=$BUILDPLATFORM node:20-alpine AS stage#',
+  'ARG VERSION=1.#.0 TARGETARCH',
+  'ENV NODE_ENV=production PATH="/app/bin:$PATH" NOTE="it is # o\'clock"',
+  'LABEL org.opencontainers.image.title="bench #" org.opencontainers.image.version=$VERSION',
+  'WORKDIR /app/stage#',
+  'COPY --chown=node:node --link package.json package-lock.json ./',
+  'RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev && npm cache clean --force',
+  'RUN apk add --no-cache \\',
+  '      git \\',
+  '      # what the build needs',
+  '      make gcc musl-dev \\',
+  '    && rm -rf /var/cache/apk/*',
+  'COPY --from=stage# /app/dist /srv/stage#/',
+  'RUN <<EOF',
+  'set -e',
+  'echo "round #"',
+  'EOF',
+  'EXPOSE 8080/tcp 9090/udp',
+  'HEALTHCHECK --interval=30s --timeout=3s CMD ["wget", "-q", "localhost:8080/health"]',
+  'USER node',
+  'ENTRYPOINT ["node", "--enable-source-maps", "dist/main.js"]',
+  'CMD ["--port", "8080"]',
+  '',
+];
+const text = Array.from({ length: lines }, (_, i) =>
+  ROUND[i % ROUND.length].replaceAll('#', (match, at, line) =>
+    line.trimStart().startsWith('#') ? match : String(Math.floor(i / ROUND.length)),
+  ),
+).join('\n');
+
+const folder = await mkdtemp(join(tmpdir(), 'bench-parse-'));
+try {
+  const outfile = join(folder, 'parse.mjs');
+  const entry = fileURLToPath(new URL('../src/parser/parse.ts', import.meta.url));
+  await build({ entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
+  const importStart = performance.now();
+  const { parseDockerfile } = await import(pathToFileURL(outfile).href);
+  const importMs = performance.now() - importStart;
+  const times = [];
+  for (let run = 0; run < 10; run++) {
+    const start = performance.now();
+    parseDockerfile({ name: 'Dockerfile', text });
+    times.push(performance.now() - start);
+  }
+  const warm = times.slice(1).toSorted((a, b) => a - b);
+  console.log(
+    `${lines} lines, ${text.length} bytes: import ${importMs.toFixed(1)} ms, first parse ${times[0].toFixed(1)} ms, later ones ${warm[4].toFixed(1)} ms (median)`,
+  );
+} finally {
+  await rm(folder, { recursive: true });
+}
