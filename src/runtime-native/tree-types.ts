@@ -76,4 +76,8 @@ export interface NativeFiles {
    * hard links to the first name, whole-second times, PAX records only where needed.
    */
   packLayer(dir: string, options?: { readonly signal?: AbortSignal }): import('node:stream').Readable;
+  /** One walk over a layer directory: its opaque directories, as rooted paths, and what tells it from an incomplete copy. */
+  scanLayer(dir: string): Promise<{ readonly opaqueDirs: readonly string[]; readonly fingerprint: string }>;
+  /** Removes a tree of the host, whatever the modes of its directories; no error if it does not exist. */
+  removeTree(path: string): Promise<void>;
 }

@@ -76,6 +76,8 @@ static int mount_by_descriptors(const struct overlay_spec *overlay, uint32_t sta
   cleanup_fd int context = sys_fsopen("overlay", FSOPEN_CLOEXEC);
   if (context < 0)
     return errno == ENOSYS ? 1 : fail(error, stage, errno, "overlay");
+  if (sys_fsconfig(context, SYS_FSCONFIG_SET_STRING, "source", "overlay", 0) < 0)
+    return fail(error, stage, errno, "overlay");
   for (size_t i = overlay->lower.count; i-- > 0;) {
     if (add_layer(context, "lowerdir+", overlay->lower.items[i], stage, error) < 0)
       return error->code == EINVAL && i + 1 == overlay->lower.count ? 1 : -1;

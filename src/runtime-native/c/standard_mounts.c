@@ -20,10 +20,12 @@ static int open_fs(const char *type, const char *source, const struct fs_option 
   return mount < 0 ? fail(error, STAGE_MOUNT, errno, "%s", type) : mount;
 }
 
-/* One read-only view of each hierarchy, of the container's own group where it has one. */
+/* A view of each group that the container has; of the others it would show what else runs on the machine. */
 static int open_views(const struct cgroup *cgroup, unsigned attributes, struct standard_mounts *mounts,
                       struct error *error) {
   for (size_t i = 0; i < cgroup->count; i++) {
+    if (cgroup->hierarchies[i].directory < 0)
+      continue;
     mounts->views[i] =
         sys_open_tree(AT_FDCWD, cgroup->hierarchies[i].path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
     if (mounts->views[i] < 0 || mount_set_flags(mounts->views[i], attributes, false) < 0)
@@ -123,7 +125,8 @@ static int attach_cgroup(const struct container_spec *spec, const struct cgroup 
   if (cgroup->version != CGROUP_V1)
     return 0;
   for (size_t i = 0; i < cgroup->count; i++) {
-    if (attach_view(mounts->cgroup, cgroup->hierarchies[i].name, mounts->views[i], error) < 0)
+    if (mounts->views[i] >= 0 &&
+        attach_view(mounts->cgroup, cgroup->hierarchies[i].name, mounts->views[i], error) < 0)
       return -1;
   }
   if (!spec->insecure && mount_set_flags(mounts->cgroup, MOUNT_ATTR_RDONLY, false) < 0)

@@ -37,7 +37,7 @@ static int open_subpath(int merged, const char *subpath, struct error *error) {
 }
 
 static int open_overlay(const struct mount_spec *mount, struct error *error) {
-  cleanup_fd int merged = overlay_open(&mount->overlay, error);
+  cleanup_fd int merged = overlay_mount(&mount->overlay, STAGE_SOURCE, error);
   if (merged < 0)
     return -1;
   cleanup_fd int part = mount->subpath == NULL ? steal_fd(&merged) : open_subpath(merged, mount->subpath, error);

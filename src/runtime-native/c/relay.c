@@ -1,0 +1,95 @@
+#include "relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void close_from(struct relay *relay) {
+  if (relay->from >= 0)
+    close(relay->from);
+  relay->from = -1;
+}
+
+static void close_to(struct relay *relay) {
+  if (relay->to >= 0 && relay->closes)
+    close(relay->to);
+  relay->to = -1;
+  relay->start = relay->end = 0;
+}
+
+void relay_open(struct relay *relay, int from, int to, bool to_is_shared, bool closes) {
+  struct stat status;
+  relay->from = from;
+  relay->to = to;
+  relay->closes = closes;
+  relay->is_shared = to_is_shared;
+  relay->is_socket = fstat(to, &status) == 0 && S_ISSOCK(status.st_mode);
+  relay->start = relay->end = 0;
+  if (!to_is_shared && !relay->is_socket)
+    fcntl(to, F_SETFL, fcntl(to, F_GETFL) | O_NONBLOCK);
+}
+
+bool relay_is_full(const struct relay *relay) { return relay->end > relay->start; }
+
+bool relay_is_done(const struct relay *relay) { return relay->from < 0 && !relay_is_full(relay); }
+
+void relay_poll(const struct relay *relay, struct pollfd *entry) {
+  entry->revents = 0;
+  if (relay_is_full(relay)) {
+    entry->fd = relay->to;
+    entry->events = POLLOUT;
+  } else {
+    entry->fd = relay->from;
+    entry->events = POLLIN;
+  }
+}
+
+static void read_some(struct relay *relay) {
+  ssize_t got = read(relay->from, relay->buffer, sizeof relay->buffer);
+  if (got > 0) {
+    relay->start = 0;
+    relay->end = (size_t)got;
+  } else if (got == 0 || (errno != EINTR && errno != EAGAIN)) {
+    /* A terminal answers EIO when its last user has gone. */
+    close_from(relay);
+    if (relay->closes)
+      close_to(relay);
+  }
+}
+
+static void write_some(struct relay *relay) {
+  size_t size = relay->end - relay->start;
+  /* As much as poll promises to take without waiting. */
+  if (relay->is_shared && size > PIPE_BUF)
+    size = PIPE_BUF;
+  const char *data = relay->buffer + relay->start;
+  ssize_t written =
+      relay->is_socket ? send(relay->to, data, size, MSG_DONTWAIT | MSG_NOSIGNAL) : write(relay->to, data, size);
+  if (written >= 0) {
+    relay->start += (size_t)written;
+  } else if (errno != EINTR && errno != EAGAIN) {
+    /* The reader has gone: the writer shall notice. */
+    close_from(relay);
+    close_to(relay);
+  }
+}
+
+bool relay_move(struct relay *relay, const struct pollfd *entry) {
+  if (entry->fd < 0 || entry->revents == 0)
+    return false;
+  if (relay_is_full(relay))
+    write_some(relay);
+  else if (entry->revents & POLLNVAL)
+    close_from(relay);
+  else
+    read_some(relay);
+  return true;
+}
+
+void relay_close(struct relay *relay) {
+  close_from(relay);
+  close_to(relay);
+}

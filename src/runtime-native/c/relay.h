@@ -1,0 +1,40 @@
+/* Bytes on their way between the container's stdio and the caller's. */
+#ifndef TSBUILD_RELAY_H
+#define TSBUILD_RELAY_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct relay {
+  /* Owned; -1 once it has ended. */
+  int from;
+  /* Owned only if `closes`; -1 when there is nobody to write to. */
+  int to;
+  bool closes;
+  /* Waits for room on `to` by poll alone, as its mode cannot be changed: others share it. */
+  bool is_shared;
+  bool is_socket;
+  size_t start;
+  size_t end;
+  char buffer[65536];
+};
+
+/* `to_is_shared` as in the struct; `closes` closes `to` after the last byte. */
+void relay_open(struct relay *relay, int from, int to, bool to_is_shared, bool closes);
+
+/* What to wait for: fills one entry, with a descriptor of -1 when there is nothing. */
+void relay_poll(const struct relay *relay, struct pollfd *entry);
+
+/* Moves what can be moved, given what poll said; true if anything happened. */
+bool relay_move(struct relay *relay, const struct pollfd *entry);
+
+/* Nothing more will come, and all is delivered. */
+bool relay_is_done(const struct relay *relay);
+
+/* Whether it holds bytes that the reader has not taken yet. */
+bool relay_is_full(const struct relay *relay);
+
+void relay_close(struct relay *relay);
+
+#endif

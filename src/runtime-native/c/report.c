@@ -1,0 +1,90 @@
+#include "report.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static int send_message(int socket, const struct report *report, size_t size) {
+  ssize_t sent;
+  do
+    sent = send(socket, report, size, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -1 : 0;
+}
+
+int report_failed(int socket, const struct error *error) {
+  struct report report = {.kind = REPORT_FAILED, .error = *error};
+  return send_message(socket, &report, offsetof(struct report, error) + sizeof report.error);
+}
+
+int report_made(int socket, const struct made *made) {
+  struct report report = {.kind = REPORT_MADE,
+                          .made = {.parent_before = made->parent_before,
+                                   .parent_after = made->parent_after,
+                                   .parent_atime = made->parent_atime,
+                                   .directory = made->directory}};
+  size_t length = strlen(made->path);
+  if (length >= sizeof report.made.path) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  memcpy(report.made.path, made->path, length + 1);
+  return send_message(socket, &report, offsetof(struct report, made.path) + length + 1);
+}
+
+int report_terminal(int socket, int master) {
+  struct report report = {.kind = REPORT_TERMINAL};
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control = {0};
+  struct iovec data = {&report, offsetof(struct report, error)};
+  struct msghdr message = {
+      .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.space};
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(header), &master, sizeof master);
+  ssize_t sent;
+  do
+    sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -1 : 0;
+}
+
+int report_ready(int socket) {
+  struct report report = {.kind = REPORT_READY};
+  return send_message(socket, &report, offsetof(struct report, error));
+}
+
+int report_receive(int socket, struct report *report, int *fd) {
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control;
+  struct iovec data = {report, sizeof *report};
+  struct msghdr message = {
+      .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.space};
+  *fd = -1;
+  ssize_t got;
+  do
+    got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  while (got < 0 && errno == EINTR);
+  if (got <= 0)
+    return (int)got;
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+    memcpy(fd, CMSG_DATA(header), sizeof *fd);
+  size_t size = (size_t)got;
+  bool whole = size >= offsetof(struct report, error);
+  if (whole && report->kind == REPORT_FAILED)
+    whole = size == offsetof(struct report, error) + sizeof report->error;
+  if (whole && report->kind == REPORT_MADE)
+    whole = size > offsetof(struct report, made.path) && ((const char *)report)[size - 1] == '\0';
+  if (whole)
+    return 1;
+  errno = EPROTO;
+  return -1;
+}
