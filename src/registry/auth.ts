@@ -3,7 +3,6 @@
  * names, anonymous unless credentials are given; or Basic.
  */
 import { SharedWork } from '../core/shared-work.ts';
-import { parseJsonObject, optional } from '../image/json-check.ts';
 import { badToken, badTokenRealm, denied, loginNeeded } from './errors.ts';
 import { isLoopback } from './http.ts';
 import type { Transport } from './transport.ts';
@@ -131,11 +130,20 @@ function realmOf(request: AuthRequest, challenge: Challenge): URL {
 }
 
 function parseToken(bytes: Buffer, url: URL): { readonly token: string; readonly lifetimeS: number } {
-  const root = parseJsonObject(bytes, `the token from "${url.host}"`);
-  const token = optional(root, 'token')?.value ?? optional(root, 'access_token')?.value;
+  let answer: unknown;
+  try {
+    answer = JSON.parse(bytes.toString());
+  } catch (error) {
+    throw badToken(url, 'the answer is not JSON', error);
+  }
+  const field = (name: string): unknown =>
+    typeof answer === 'object' && answer !== null
+      ? new Map<string, unknown>(Object.entries(answer)).get(name)
+      : undefined;
+  const token = field('token') ?? field('access_token');
   // Visible ASCII only: it goes into a header.
   if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) throw badToken(url, 'the answer contains none');
-  const seconds = optional(root, 'expires_in')?.value;
+  const seconds = field('expires_in');
   return { token, lifetimeS: Math.max(MIN_LIFETIME_S, typeof seconds === 'number' ? seconds : MIN_LIFETIME_S) };
 }
 

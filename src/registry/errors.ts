@@ -121,8 +121,8 @@ export function badRedirect(url: URL, why: string): BuildError {
   return new BuildError('registry-error', `Cannot follow the redirect of "${shownUrl(url)}": ${why}`);
 }
 
-export function badToken(url: URL, why: string): BuildError {
-  return new BuildError('registry-error', `Cannot get a token from "${shownUrl(url)}": ${why}`);
+export function badToken(url: URL, why: string, cause?: unknown): BuildError {
+  return new BuildError('registry-error', `Cannot get a token from "${shownUrl(url)}": ${why}`, { cause });
 }
 
 export function badTokenRealm(domain: string, why: string): BuildError {

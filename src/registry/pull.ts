@@ -64,6 +64,7 @@ const ACCEPT = [MediaType.ociIndex, MediaType.dockerIndex, MediaType.ociManifest
 const SCHEMA1_TYPE = 'application/vnd.docker.distribution.manifest.v1+';
 /** What servers say that know no better; the document says itself what it is. */
 const VAGUE_TYPES = new Set(['', 'application/json', 'application/octet-stream', 'text/plain']);
+const HEAD_FAILURES = new Set<string>(['registry-error', 'registry-not-found', 'registry-denied']);
 const MAX_DEPTH = 3;
 
 /** A manifest or an index with its digest. */
@@ -136,9 +137,8 @@ class Resolution {
     try {
       response = await this.#client.manifest('HEAD', this.#reference.path, tag, ACCEPT, this.#request);
     } catch (error) {
-      // Some registries don't know HEAD; GET tells whether there is something, and why not.
-      if (error instanceof BuildError && (error.code === 'registry-error' || error.code === 'registry-not-found'))
-        return undefined;
+      // Some registries don't know HEAD, and no answer to it has a text: GET tells whether there is something, and why not.
+      if (error instanceof BuildError && HEAD_FAILURES.has(error.code)) return undefined;
       throw error;
     }
     release(response);
