@@ -16,7 +16,8 @@ function didYouMean(word: string, known: Iterable<string>): { hint?: string } {
 
 export function unknownTarget(target: string, names: readonly string[]): BuildError {
   const message = `Cannot find the target stage "${target}"`;
-  if (/^\d+$/.test(target)) return new BuildError('unknown-stage', message, { hint: 'a target is a name: give the stage one with "AS name"' });
+  if (/^\d+$/.test(target))
+    return new BuildError('unknown-stage', message, { hint: 'a target is a name: give the stage one with "AS name"' });
   return new BuildError('unknown-stage', message, didYouMean(target, names));
 }
 
@@ -33,16 +34,6 @@ export function stageIsLater(name: string, isOwn: boolean, { range }: Place): Bu
   });
 }
 
-export function reservedStageName(name: string, range: SourceRange): BuildError {
-  return new BuildError('invalid-argument', `Cannot name a stage "${name}": the name is reserved`, { locations: [range] });
-}
-
-export function invalidStageName(name: string, range: SourceRange): BuildError {
-  return new BuildError('invalid-argument', `Cannot name a stage "${name}": want a letter, then letters, digits and - _ .`, {
-    locations: [range],
-  });
-}
-
 export function blankBase(written: string, { range }: Place): BuildError {
   return new BuildError('invalid-base', `The base name of FROM is empty: "${written}" has no value`, {
     locations: [range],
@@ -51,7 +42,9 @@ export function blankBase(written: string, { range }: Place): BuildError {
 }
 
 export function blankPlatform(written: string, { range }: Place): BuildError {
-  return new BuildError('invalid-flag', `The platform of FROM is empty: "${written}" has no value`, { locations: [range] });
+  return new BuildError('invalid-flag', `The platform of FROM is empty: "${written}" has no value`, {
+    locations: [range],
+  });
 }
 
 /** `cause` says what is wrong with the image name. */
@@ -70,27 +63,6 @@ export function baseFailed(cause: BuildError, name: string, stages: readonly str
   });
 }
 
-export function variableInFrom(option: string, value: string, range: SourceRange): BuildError {
-  return new BuildError('invalid-argument', `Cannot expand variables in ${option} "${value}"`, {
-    locations: [range],
-    hint: 'define a stage with "FROM $VARIABLE AS name" and a global ARG, and use its name',
-  });
-}
-
-// Triggers
-
-export function badTrigger(cause: BuildError, trigger: string, base: string, { range }: Place): BuildError {
-  return new BuildError(cause.code, `Cannot run the ONBUILD trigger "${firstLine(trigger)}" of "${base}": ${cause.message}`, {
-    locations: [range],
-    ...(cause.hint !== undefined && { hint: cause.hint }),
-    cause,
-  });
-}
-
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0] ?? '';
-}
-
 // Instructions
 
 export function emptyName(keyword: string, { range }: Place): BuildError {
@@ -102,7 +74,10 @@ export function emptyVolume({ range }: Place): BuildError {
 }
 
 export function invalidSignal(signal: string, known: Iterable<string>, { range }: Place): BuildError {
-  return new BuildError('invalid-argument', `Unknown signal "${signal}"`, { locations: [range], ...didYouMean(signal, known) });
+  return new BuildError('invalid-argument', `Unknown signal "${signal}"`, {
+    locations: [range],
+    ...didYouMean(signal, known),
+  });
 }
 
 export function invalidPort(port: string, why: string, { range }: Place): BuildError {
@@ -110,24 +85,36 @@ export function invalidPort(port: string, why: string, { range }: Place): BuildE
 }
 
 export function invalidMode(mode: string, { range }: Place): BuildError {
-  return new BuildError('invalid-flag', `Cannot use "${mode}" with --chmod: want an octal mode up to 7777 or clauses such as "u=rwX,go=rX"`, {
-    locations: [range],
-  });
+  return new BuildError(
+    'invalid-flag',
+    `Cannot use "${mode}" with --chmod: want an octal mode up to 7777 or clauses such as "u=rwX,go=rX"`,
+    {
+      locations: [range],
+    },
+  );
 }
 
 export function invalidHeredocName(name: string, { range }: Place): BuildError {
-  return new BuildError('invalid-argument', `Cannot make a file of heredoc "${name}": it is not a file name`, { locations: [range] });
+  return new BuildError('invalid-argument', `Cannot make a file of heredoc "${name}": it is not a file name`, {
+    locations: [range],
+  });
 }
 
 export function notGranted(flag: string, entitlement: string, range: SourceRange): BuildError {
-  return new BuildError('unsupported-feature', `Cannot RUN with ${flag}: the build does not have the entitlement "${entitlement}"`, {
-    locations: [range],
-  });
+  return new BuildError(
+    'unsupported-feature',
+    `Cannot RUN with ${flag}: the build does not have the entitlement "${entitlement}"`,
+    {
+      locations: [range],
+    },
+  );
 }
 
 export function remoteSource(keyword: 'COPY' | 'ADD', source: string, { range }: Place): BuildError {
   if (keyword === 'COPY') {
-    return new BuildError('invalid-argument', `Cannot COPY from "${source}": only ADD takes URLs and repositories`, { locations: [range] });
+    return new BuildError('invalid-argument', `Cannot COPY from "${source}": only ADD takes URLs and repositories`, {
+      locations: [range],
+    });
   }
   return new BuildError('unsupported-feature', `Cannot ADD "${source}": URLs and repositories are not supported yet`, {
     locations: [range],
@@ -140,12 +127,18 @@ export function onlyForRemote(flag: string, { range }: Place): BuildError {
 }
 
 export function unsupportedDevice(device: string, { range }: Place): BuildError {
-  return new BuildError('unsupported-feature', `Cannot RUN with --device=${device}: devices are not supported`, { locations: [range] });
+  return new BuildError('unsupported-feature', `Cannot RUN with --device=${device}: devices are not supported`, {
+    locations: [range],
+  });
 }
 
 // Mounts
 
-export function invalidMount(why: string, { range }: Place, known?: { readonly word: string; readonly options: Iterable<string> }): BuildError {
+export function invalidMount(
+  why: string,
+  { range }: Place,
+  known?: { readonly word: string; readonly options: Iterable<string> },
+): BuildError {
   return new BuildError('invalid-flag', `Cannot use --mount: ${why}`, {
     locations: [range],
     ...(known !== undefined && didYouMean(known.word, known.options)),

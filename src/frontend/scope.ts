@@ -33,7 +33,11 @@ const NOT_IN_ENVIRONMENT: readonly string[] = ['BUILDKIT_SBOM_SCAN_CONTEXT', 'BU
 
 /** Whether a build argument means something without an ARG. */
 export function isPredefined(name: string): boolean {
-  return PROXIES.includes(name.toLowerCase()) || CONTROL_ARGS.includes(name) || /^(?:TARGET|BUILD)(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT)$|^TARGETSTAGE$/.test(name);
+  return (
+    PROXIES.includes(name.toLowerCase()) ||
+    CONTROL_ARGS.includes(name) ||
+    /^(?:TARGET|BUILD)(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT)$|^TARGETSTAGE$/.test(name)
+  );
 }
 
 /** The proxy settings among `buildArgs`, each under both spellings, as RUN sees them. */

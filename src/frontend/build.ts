@@ -1,0 +1,110 @@
+/** The way in: a parsed Dockerfile and what was asked for, to a plan. */
+import { formatPlatform, platformRank } from '../core/platform.ts';
+import { suggest } from '../core/suggest.ts';
+import type { Dockerfile } from '../parser/types.ts';
+import { GraphBuilder } from '../solver/graph.ts';
+import type { Op } from '../solver/op.ts';
+import type { StageResult } from './convert/context.ts';
+import { SourceVertices } from './convert/sources.ts';
+import { convertStage } from './convert/stage.ts';
+import type { ImageDraft } from './image-draft.ts';
+import type { ReachedStage } from './reach.ts';
+import { reachStages } from './reach.ts';
+import { GlobalScope, isPredefined, proxyEnvironment } from './scope.ts';
+import { findTarget, resolveStages, splitStages } from './stages.ts';
+import type { BuildPlan, CompileOptions, CompileWarning } from './types.ts';
+
+/**
+ * Compiles the target stage. Base images are resolved through `options.resolveBase` and nothing else is read; what the target does not
+ * need is not resolved, though its FROM lines must expand. Throws `BuildError` of the Dockerfile's codes and of the resolver's.
+ */
+export async function compile(dockerfile: Dockerfile, options: CompileOptions): Promise<BuildPlan> {
+  const contexts = options.contexts ?? new Map();
+  const split = splitStages(dockerfile);
+  const globals = new GlobalScope({
+    buildArgs: options.buildArgs,
+    targetPlatform: options.targetPlatform,
+    buildPlatform: options.buildPlatform,
+    targetName: options.target ?? split.stages.at(-1)?.from.stageName?.value.toLowerCase(),
+    escape: dockerfile.directives.escape,
+  });
+  for (const instruction of split.globalArgs) globals.declare(instruction);
+  const stages = resolveStages(split.stages, globals, contexts, options.buildPlatform);
+  const target = findTarget(stages, options.target);
+  const { resolveBase, targetPlatform } = options;
+  const reached = await reachStages(target, { stages, contexts, resolveBase, targetPlatform });
+  const result = convertAll(reached, stages.length, globals, options);
+  const { draft } = result;
+  for (const [name, value] of options.labels) draft.labels.set(name, value);
+  if (options.platformRequested === true) draft.platform = requestedPlatform(draft, options);
+  return {
+    root: result.root,
+    ...(result.base !== undefined && { base: result.base }),
+    platform: draft.platform,
+    config: draft.toConfig(),
+    history: draft.history,
+    proxyEnv: proxyEnvironment(options.buildArgs),
+    warnings: [...dockerfile.warnings, ...foreignBases(reached), ...unusedArgs(dockerfile, reached, options.buildArgs)],
+  };
+}
+
+/** Converts the stages in the order of the file, in which nothing comes before what it needs; the last one is the target. */
+function convertAll(
+  reached: readonly ReachedStage[],
+  stageCount: number,
+  globals: GlobalScope,
+  options: CompileOptions,
+): StageResult {
+  const graph = new GraphBuilder<Op>();
+  const results = new Map<number, StageResult>();
+  const resultOf = (index: number): StageResult => {
+    const result = results.get(index);
+    if (result === undefined) throw new Error(`Stage ${index} is used before it is converted`);
+    return result;
+  };
+  const sources = new SourceVertices(graph, (index) => resultOf(index).root);
+  const images = reached.flatMap(({ steps }) => steps).flatMap(({ sources: used }) => used.filter(isImage));
+  const build = { options, graph, sources, globals, resultOf, stageCount: stageCount + images.length };
+  for (const stage of reached) results.set(stage.stage.index, convertStage(build, stage));
+  return resultOf(reached.at(-1)?.stage.index ?? -1);
+}
+
+function isImage({ kind }: { readonly kind: string }): boolean {
+  return kind === 'image';
+}
+
+/** A variant of the base stays where the request has none and means the same processor. */
+function requestedPlatform(draft: ImageDraft, { targetPlatform }: CompileOptions): BuildPlan['platform'] {
+  const { os, architecture, variant } = draft.platform;
+  const isSame = os === targetPlatform.os && architecture === targetPlatform.architecture;
+  return isSame && targetPlatform.variant === undefined && variant !== undefined ? draft.platform : targetPlatform;
+}
+
+function foreignBases(reached: readonly ReachedStage[]): CompileWarning[] {
+  return reached.flatMap(({ stage, base }) => {
+    if (base.kind !== 'image') return [];
+    const { os, architecture, variant } = base.base.config;
+    const offered = { os, architecture, ...(variant !== undefined && { variant }) };
+    if (platformRank(base.platform, offered) > 0) return [];
+    const message = `Base image "${base.base.reference}" is for ${formatPlatform(offered)}, not for ${formatPlatform(base.platform)}`;
+    return [{ rule: 'InvalidBaseImagePlatform', message, range: stage.from.range }];
+  });
+}
+
+/** Build arguments that no ARG of the file, or of a trigger that runs, takes: probably misspelt. */
+function unusedArgs(
+  dockerfile: Dockerfile,
+  reached: readonly ReachedStage[],
+  buildArgs: ReadonlyMap<string, string>,
+): CompileWarning[] {
+  const triggers = reached.flatMap(({ steps }) => steps.map(({ instruction }) => instruction));
+  const declared = [...dockerfile.instructions, ...triggers].flatMap((instruction) =>
+    instruction.kind === 'arg' ? instruction.args.map(({ name }) => name.text) : [],
+  );
+  return [...buildArgs.keys()].flatMap((name) => {
+    if (declared.includes(name) || isPredefined(name)) return [];
+    const nearest = suggest(name, declared);
+    const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
+    return [{ message: `The build argument "${name}" is used by no ARG${hint}` }];
+  });
+}

@@ -1,0 +1,170 @@
+/** COPY, ADD and WORKDIR: what changes files without running anything. */
+import { baseName, joinPath, rootedPath } from '../../core/paths.ts';
+import type { AddInstruction, CopyInstruction, Heredoc, WorkdirInstruction, Word } from '../../parser/types.ts';
+import type { CopyAction, FileAction, ModeChange, Owner } from '../../solver/op.ts';
+import { invalidHeredocName, invalidMode, onlyForRemote, remoteSource } from '../errors.ts';
+import type { StepContext } from './context.ts';
+import { addVertex, stepText } from './context.ts';
+import { Inputs } from './mounts.ts';
+
+type CopyLike = CopyInstruction | AddInstruction;
+
+/** What all actions of one instruction have in common. */
+interface Target {
+  readonly destination: string;
+  readonly owner?: Owner;
+  readonly mode?: ModeChange;
+}
+
+export function convertCopy(step: StepContext, instruction: CopyLike): void {
+  const { stage } = step;
+  const { draft, scope, graph, sources } = stage;
+  const destination = scope.expand(instruction.destination);
+  const chown = instruction.chown && scope.expand(instruction.chown);
+  const chmod = instruction.chmod && scope.expand(instruction.chmod);
+  const mode = chmod === undefined || chmod === '' ? undefined : parseMode(chmod, instruction.chmod ?? instruction);
+  const target: Target = {
+    destination: placeIn(draft.workingDir, destination),
+    ...(chown !== undefined && chown !== '' && { owner: parseOwner(chown) }),
+    ...(mode !== undefined && { mode }),
+  };
+  const paths = instruction.sources.flatMap((source) =>
+    source.kind === 'path' ? { text: scope.expand(source.word), word: source.word } : [],
+  );
+  const heredocs = instruction.sources.flatMap((source) => (source.kind === 'heredoc' ? source.heredoc : []));
+  checkSources(instruction, paths);
+  // A mode needs to know the directories that exist already, so Docker gives up the independent layer.
+  const isLinked = instruction.link && mode === undefined;
+  const inputs = new Inputs(isLinked ? sources.scratch : stage.root);
+  const actions: FileAction[] = [
+    ...paths.map(({ text }) => copyAction(step, instruction, text, target, inputs)),
+    ...heredocs.map((heredoc) => heredocAction(step, heredoc, target)),
+  ];
+  const text = stepText(step, instruction);
+  const name = stage.label.next(text);
+  const { range } = instruction;
+  const file = addVertex(step, { op: { kind: 'file', actions }, inputs: inputs.vertices, name, range });
+  stage.root = isLinked
+    ? graph.add({
+        op: { kind: 'merge' },
+        inputs: [stage.root, file],
+        name: stage.label.again(`LINK ${text}`),
+        locations: [range],
+      })
+    : file;
+  const words = [
+    instruction.kind.toUpperCase(),
+    ...(instruction.parents ? ['--parents'] : []),
+    ...(chown === undefined || chown === '' ? [] : [`--chown=${chown}`]),
+    ...(chmod === undefined || chmod === '' ? [] : [`--chmod=${chmod}`]),
+    ...paths.map(({ text }) => text),
+    ...heredocs.map(({ name: file }) => `<<${file}`),
+    destination,
+  ];
+  draft.addHistory(`${words.join(' ')} # buildkit`, true);
+}
+
+/** Made with its missing parents; the user in force owns what is made. */
+export function convertWorkdir(step: StepContext, instruction: WorkdirInstruction): void {
+  const { stage } = step;
+  const { draft, scope } = stage;
+  const path = joinPath(draft.workingDir, scope.expand(instruction.path));
+  draft.workingDir = path;
+  draft.addHistory(`WORKDIR ${path}`, path !== '/');
+  if (path === '/') return;
+  const owner = draft.user === '' ? {} : { owner: parseOwner(draft.user) };
+  stage.root = addVertex(step, {
+    op: { kind: 'file', actions: [{ kind: 'mkdir', path, mode: 0o755, ...owner }] },
+    inputs: [stage.root],
+    name: stage.label.next(stepText(step, instruction)),
+    range: instruction.range,
+  });
+}
+
+function copyAction(
+  step: StepContext,
+  instruction: CopyLike,
+  text: string,
+  target: Target,
+  inputs: Inputs,
+): CopyAction {
+  const [source] = step.sources;
+  if (source === undefined) throw new Error(`${instruction.keyword} has no source`);
+  const path = instruction.parents ? pivotedPath(text) : rootedPath(text);
+  return {
+    kind: 'copy',
+    input: inputs.add(step.stage.sources.of(source)),
+    selection: {
+      source: path,
+      wildcard: hasWildcard(path),
+      exclude: instruction.exclude.map((pattern) => pattern.text),
+    },
+    ...target,
+    parents: instruction.parents,
+    unpack: instruction.kind === 'add' && (instruction.unpack ?? true),
+    resetOwner: source.kind === 'local',
+  };
+}
+
+/** `/./` says from where on the path is kept; it is the only one that stays. */
+function pivotedPath(text: string): string {
+  const pivot = text.indexOf('/./');
+  if (pivot < 0) return rootedPath(text);
+  const above = rootedPath(text.slice(0, pivot));
+  const below = rootedPath(text.slice(pivot + 2));
+  return above === '/' ? `/.${below}` : `${above}/.${below}`;
+}
+
+function heredocAction({ stage }: StepContext, heredoc: Heredoc, target: Target): FileAction {
+  const { name, content, expand, range } = heredoc;
+  if (baseName(rootedPath(name)) !== name) throw invalidHeredocName(name, heredoc);
+  const { mode, ...place } = target;
+  return {
+    kind: 'mkfile',
+    ...place,
+    name,
+    content: expand ? stage.scope.expandBody({ text: content, range }) : content,
+    mode: 0o644,
+    ...(mode !== undefined && { modeChange: mode }),
+  };
+}
+
+function checkSources(instruction: CopyLike, paths: readonly { readonly text: string; readonly word: Word }[]): void {
+  for (const { text, word } of paths) {
+    if (isRemote(text)) throw remoteSource(instruction.kind === 'copy' ? 'COPY' : 'ADD', text, word);
+  }
+  if (instruction.kind !== 'add') return;
+  if (instruction.checksum) throw onlyForRemote('--checksum', instruction.checksum);
+  if (instruction.keepGitDir !== undefined) throw onlyForRemote('--keep-git-dir', instruction);
+}
+
+/** A URL, or a repository as git writes it. */
+function isRemote(source: string): boolean {
+  return /^(?:https?|git|ssh):\/\//i.test(source) || /^[A-Za-z0-9_-]+@[A-Za-z0-9.-]+:/.test(source);
+}
+
+/** Below the working directory unless absolute; a slash at the end, which asks for a directory, stays. */
+function placeIn(workingDir: string, destination: string): string {
+  const path = joinPath(workingDir, destination);
+  const isDirectory = destination === '' || /(?:^|\/)\.?$/.test(destination);
+  return isDirectory && path !== '/' ? `${path}/` : path;
+}
+
+function hasWildcard(path: string): boolean {
+  return /^(?:[^*?[\\]|\\[^])*[*?[]/.test(path);
+}
+
+function parseOwner(text: string): Owner {
+  const colon = text.indexOf(':');
+  const user = colon < 0 ? text : text.slice(0, colon);
+  const group = colon < 0 ? '' : text.slice(colon + 1);
+  return { user: user === '' ? '0' : user, ...(group !== '' && { group }) };
+}
+
+const CLAUSE = /^[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+$/;
+
+function parseMode(text: string, place: Pick<Word, 'range'>): ModeChange {
+  if (/^0*[0-7]{1,4}$/.test(text)) return { kind: 'octal', mode: Number.parseInt(text, 8) };
+  if (text.split(',').every((clause) => CLAUSE.test(clause))) return { kind: 'symbolic', clauses: text };
+  throw invalidMode(text, place);
+}

@@ -1,0 +1,41 @@
+/** ENV, ARG and LABEL. */
+import type { ArgInstruction, EnvInstruction, KeyValue, LabelInstruction } from '../../parser/types.ts';
+import { emptyName } from '../errors.ts';
+import type { StageContext } from './context.ts';
+
+/** All values see the variables from before the line. */
+export function convertEnv({ draft, scope }: StageContext, instruction: EnvInstruction): void {
+  const pairs = expandPairs(scope, instruction.pairs, 'ENV');
+  for (const [name, value] of pairs) {
+    scope.setEnv(name, value);
+    draft.setEnv(name, value);
+  }
+  draft.addHistory(`ENV ${formatPairs(pairs)}`, false);
+}
+
+export function convertLabel({ draft, scope }: StageContext, instruction: LabelInstruction): void {
+  const pairs = expandPairs(scope, instruction.pairs, 'LABEL');
+  for (const [name, value] of pairs) draft.labels.set(name, value);
+  draft.addHistory(`LABEL ${formatPairs(pairs)}`, false);
+}
+
+/** Each default sees what came before it, on the same line too. */
+export function convertArg({ draft, scope }: StageContext, instruction: ArgInstruction): void {
+  const declared = instruction.args.map(({ name, defaultValue }) => {
+    const value = scope.declareArg(name.text, defaultValue);
+    return value === undefined ? name.text : `${name.text}=${value}`;
+  });
+  draft.addHistory(`ARG ${declared.join(' ')}`, false);
+}
+
+function expandPairs(scope: StageContext['scope'], pairs: readonly KeyValue[], keyword: string): [string, string][] {
+  return pairs.map(({ key, value }) => {
+    const name = scope.expand(key);
+    if (name === '') throw emptyName(keyword, key);
+    return [name, scope.expand(value)];
+  });
+}
+
+function formatPairs(pairs: readonly (readonly [string, string])[]): string {
+  return pairs.map(([name, value]) => `${name}=${value}`).join(' ');
+}

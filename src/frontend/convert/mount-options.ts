@@ -1,0 +1,153 @@
+/** The options of one `RUN --mount`, expanded and checked, before they mean anything. */
+import { suggest } from '../../core/suggest.ts';
+import type { MountFlag } from '../../parser/types.ts';
+import { invalidMount } from '../errors.ts';
+import type { StageScope } from '../scope.ts';
+
+const TYPES = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'] as const;
+const SHARING = ['shared', 'private', 'locked'] as const;
+/** The name under which each spelling is kept. */
+const CANONICAL: Readonly<Record<string, keyof MountOptions>> = {
+  type: 'type',
+  from: 'from',
+  source: 'source',
+  src: 'source',
+  target: 'target',
+  dst: 'target',
+  destination: 'target',
+  readonly: 'readonly',
+  ro: 'readonly',
+  readwrite: 'readonly',
+  rw: 'readonly',
+  id: 'id',
+  sharing: 'sharing',
+  required: 'required',
+  size: 'sizeBytes',
+  mode: 'mode',
+  uid: 'uid',
+  gid: 'gid',
+  env: 'env',
+};
+/** What each type may have besides `type`. */
+const ALLOWED: Readonly<Record<MountOptions['type'], readonly (keyof MountOptions)[]>> = {
+  bind: ['from', 'source', 'target', 'readonly'],
+  cache: ['from', 'source', 'target', 'readonly', 'id', 'sharing', 'mode', 'uid', 'gid'],
+  tmpfs: ['target', 'sizeBytes'],
+  secret: ['source', 'target', 'id', 'required', 'mode', 'uid', 'gid', 'env'],
+  ssh: ['target', 'id', 'required', 'mode', 'uid', 'gid'],
+};
+const MAX_ID = 2 ** 32 - 1;
+const SIZE_UNITS = 'kmgtp';
+
+export interface MountOptions {
+  readonly type: (typeof TYPES)[number];
+  readonly from?: string;
+  readonly source?: string;
+  readonly target?: string;
+  readonly readonly?: boolean;
+  readonly id?: string;
+  readonly sharing?: (typeof SHARING)[number];
+  readonly required?: boolean;
+  readonly sizeBytes?: number;
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly env?: string;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Expands values (not of `from`) and reads them; the last one of a name counts. Throws `invalid-flag`. */
+export function readMountOptions(flag: MountFlag, scope: StageScope): MountOptions {
+  const options: Writable<MountOptions> = { type: 'bind' };
+  for (const { key, value } of flag.options) {
+    const expanded = value === undefined || key === 'from' ? value : scope.expand({ text: value, range: flag.range });
+    readOption(options, key, expanded, flag);
+  }
+  checkAllowed(options, flag);
+  return options;
+}
+
+function readOption(options: Writable<MountOptions>, key: string, value: string | undefined, flag: MountFlag): void {
+  const invalid = (want: string): Error =>
+    invalidMount(`"${value ?? ''}" is no value for "${key}": want ${want}`, flag);
+  const name = CANONICAL[key];
+  switch (name) {
+    case 'type':
+      options.type = oneOf(TYPES, key, value, flag);
+      return;
+    case 'sharing':
+      options.sharing = oneOf(SHARING, key, value, flag);
+      return;
+    case 'from':
+    case 'source':
+    case 'target':
+    case 'id':
+    case 'env':
+      if (value === undefined) throw invalidMount(`"${key}" needs a value`, flag);
+      options[name] = value;
+      return;
+    case 'readonly':
+    case 'required': {
+      const isSet = value === undefined ? true : parseBoolean(value);
+      if (isSet === undefined) throw invalid('"true" or "false"');
+      options[name] = key === 'rw' || key === 'readwrite' ? !isSet : isSet;
+      return;
+    }
+    case 'sizeBytes': {
+      const size = parseSize(value ?? '');
+      if (size === undefined) throw invalid('a size such as "64m"');
+      options.sizeBytes = size;
+      return;
+    }
+    case 'mode':
+      if (!/^0*[0-7]{1,4}$/.test(value ?? '')) throw invalid('an octal mode up to 7777');
+      options.mode = Number.parseInt(value ?? '', 8);
+      return;
+    case 'uid':
+    case 'gid': {
+      const id = /^\d{1,10}$/.test(value ?? '') ? Number(value) : Infinity;
+      if (id > MAX_ID) throw invalid('a number');
+      options[name] = id;
+      return;
+    }
+    default:
+      throw invalidMount(`unknown option "${key}"`, flag, { word: key, options: Object.keys(CANONICAL) });
+  }
+}
+
+function oneOf<T extends string>(values: readonly T[], key: string, text: string | undefined, flag: MountFlag): T {
+  const wanted = (text ?? '').toLowerCase();
+  const found = values.find((value) => value === wanted);
+  if (found !== undefined) return found;
+  const nearest = suggest(wanted, values);
+  const known = nearest === undefined ? undefined : { word: wanted, options: values };
+  throw invalidMount(`"${text ?? ''}" is no value for "${key}": want ${values.join(', ')}`, flag, known);
+}
+
+/** An option that does nothing is a misunderstanding, so it is refused. */
+function checkAllowed(options: MountOptions, flag: MountFlag): void {
+  for (const { key, value } of flag.options) {
+    const name = CANONICAL[key] ?? 'type';
+    if (name === 'type' || ALLOWED[options.type].includes(name)) continue;
+    // Secrets and agents are never writable, and a tmpfs always is.
+    if (name === 'readonly' && options.readonly === (options.type !== 'tmpfs')) continue;
+    if (name === 'from' && value === '') continue;
+    throw invalidMount(`a mount of type ${options.type} does not take "${key}"`, flag);
+  }
+}
+
+/** Go's strconv.ParseBool. */
+function parseBoolean(text: string): boolean | undefined {
+  if (/^(?:1|t|T|TRUE|true|True)$/.test(text)) return true;
+  return /^(?:0|f|F|FALSE|false|False)$/.test(text) ? false : undefined;
+}
+
+/** A number of bytes with a unit of 1024 and its powers: `64m`, `1.5GiB`. */
+function parseSize(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?) ?(?:([kmgtp])?i?b?)$/i.exec(text);
+  if (match === null) return undefined;
+  const exponent = match[2] === undefined ? 0 : SIZE_UNITS.indexOf(match[2].toLowerCase()) + 1;
+  const size = Math.floor(Number(match[1]) * 1024 ** exponent);
+  return Number.isSafeInteger(size) ? size : undefined;
+}

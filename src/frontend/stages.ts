@@ -1,0 +1,151 @@
+/** Stages: the instructions from one FROM to the next, what each is based on, and what names refer to. */
+import { BuildError } from '../core/errors.ts';
+import type { Platform } from '../core/platform.ts';
+import { parsePlatform } from '../core/platform.ts';
+import type { SourceRange } from '../core/source.ts';
+import { formatReference, parseReference } from '../oci/reference.ts';
+import type { ArgInstruction, Dockerfile, FromInstruction, Instruction } from '../parser/types.ts';
+import { blankBase, blankPlatform, noSuchStageNumber, stageIsLater, unknownTarget } from './errors.ts';
+import type { GlobalScope } from './scope.ts';
+import type { NamedContext } from './types.ts';
+
+export interface Stage {
+  /** From 0. */
+  readonly index: number;
+  /** In lower case. */
+  readonly name?: string;
+  readonly from: FromInstruction;
+  readonly base: SourceName;
+  /** Of `--platform`. */
+  readonly platform?: Platform;
+  readonly instructions: readonly Instruction[];
+}
+
+/** What a name stands for in FROM, `COPY --from` and `RUN --mount=from`. */
+export type SourceName =
+  | { readonly kind: 'scratch' }
+  | { readonly kind: 'stage'; readonly stage: Stage }
+  /** A directory of the client; the build context is called `context`. */
+  | { readonly kind: 'local'; readonly name: string }
+  /** `name` as written, unless a named context replaces it. */
+  | { readonly kind: 'image'; readonly name: string };
+
+export const BUILD_CONTEXT: SourceName = { kind: 'local', name: 'context' };
+
+type Contexts = ReadonlyMap<string, NamedContext>;
+
+/** The instructions before the first FROM, and those of each stage. */
+export function splitStages(dockerfile: Dockerfile): {
+  readonly globalArgs: readonly ArgInstruction[];
+  readonly stages: readonly { readonly from: FromInstruction; readonly instructions: readonly Instruction[] }[];
+} {
+  const globalArgs: ArgInstruction[] = [];
+  const stages: { from: FromInstruction; instructions: Instruction[] }[] = [];
+  for (const instruction of dockerfile.instructions) {
+    const current = stages.at(-1);
+    if (instruction.kind === 'from') stages.push({ from: instruction, instructions: [] });
+    else if (current) current.instructions.push(instruction);
+    else if (instruction.kind === 'arg') globalArgs.push(instruction);
+    else throw new Error(`${instruction.keyword} stands before the first FROM`);
+  }
+  return { globalArgs, stages };
+}
+
+/** Expands FROM lines and finds what they are based on. Throws `invalid-base`, `invalid-flag`, `invalid-platform`. */
+export function resolveStages(
+  split: ReturnType<typeof splitStages>['stages'],
+  scope: GlobalScope,
+  contexts: Contexts,
+  buildPlatform: Platform,
+): readonly Stage[] {
+  const stages: Stage[] = [];
+  for (const { from, instructions } of split) {
+    const image = scope.expand(from.image);
+    if (image === '') throw blankBase(from.image.text, from.image);
+    const platform = platformOf(from, scope, buildPlatform);
+    const name = from.stageName?.value.toLowerCase();
+    const replaced = name === undefined ? undefined : contextNamed(name, contexts);
+    stages.push({
+      index: stages.length,
+      ...(name !== undefined && { name }),
+      from,
+      base: replaced ?? resolveBase(image, stages, contexts),
+      ...(platform !== undefined && { platform }),
+      instructions: replaced === undefined ? instructions : [],
+    });
+  }
+  return stages;
+}
+
+function platformOf(from: FromInstruction, scope: GlobalScope, buildPlatform: Platform): Platform | undefined {
+  if (from.platform === undefined) return undefined;
+  const text = scope.expand(from.platform);
+  if (text === '') throw blankPlatform(from.platform.text, from.platform);
+  try {
+    return parsePlatform(text, buildPlatform);
+  } catch (error) {
+    throw error instanceof BuildError ? error.at([from.platform.range]) : error;
+  }
+}
+
+function resolveBase(image: string, above: readonly Stage[], contexts: Contexts): SourceName {
+  const stage = above.findLast(({ name }) => name === image.toLowerCase());
+  if (stage) return { kind: 'stage', stage };
+  if (image === 'scratch') return { kind: 'scratch' };
+  return contextNamed(image, contexts) ?? { kind: 'image', name: image };
+}
+
+function contextNamed(name: string, contexts: Contexts): SourceName | undefined {
+  if (name === 'scratch' || name === 'context') return undefined;
+  const full = fullName(name);
+  for (const [key, context] of contexts) {
+    if (key.toLowerCase() !== name.toLowerCase() && (full === undefined || fullName(key) !== full)) continue;
+    return context.kind === 'local' ? { kind: 'local', name: key } : { kind: 'image', name: context.reference };
+  }
+  return undefined;
+}
+
+function fullName(name: string): string | undefined {
+  try {
+    return formatReference(parseReference(name));
+  } catch (error) {
+    if (error instanceof BuildError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * What `name` means in an instruction of `user`: a stage above it by name or number, a named context, or an image. Of several stages
+ * with one name it is the nearest above. Throws `circular-stage`, `unknown-stage`.
+ */
+export function resolveSource(
+  name: string,
+  user: Stage,
+  stages: readonly Stage[],
+  contexts: Contexts,
+  range: SourceRange,
+): SourceName {
+  if (/^\d+$/.test(name)) {
+    const stage = stages[Number(name)];
+    if (stage === undefined) throw noSuchStageNumber(name, stages.length, { range });
+    if (stage.index >= user.index) throw stageIsLater(name, stage === user, { range });
+    return { kind: 'stage', stage };
+  }
+  const named = stages.filter((stage) => stage.name === name.toLowerCase());
+  const stage = named.findLast(({ index }) => index < user.index);
+  if (stage) return { kind: 'stage', stage };
+  if (named.length > 0) throw stageIsLater(name, named.includes(user), { range });
+  if (name === 'scratch') return { kind: 'scratch' };
+  return contextNamed(name, contexts) ?? { kind: 'image', name };
+}
+
+/** The stage to build; a target is a name, never a number. Throws `unknown-stage`. */
+export function findTarget(stages: readonly Stage[], target: string | undefined): Stage {
+  const found = target === undefined ? stages.at(-1) : stages.findLast(({ name }) => name === target.toLowerCase());
+  if (found) return found;
+  throw unknownTarget(target ?? '', stageNames(stages));
+}
+
+export function stageNames(stages: readonly Stage[]): string[] {
+  return stages.flatMap(({ name }) => name ?? []);
+}
