@@ -8,17 +8,17 @@ const path = (name) => new URL(name, root).pathname;
 const { version } = JSON.parse(await readFile(path('package.json'), 'utf8'));
 
 /**
- * yargs' modules only define things when they load. Without this, its parser would bring the whole help layout with it into
- * the entry, which costs more time than the parser itself.
+ * Of `yargs/helpers` only the parser, which every command needs. The module would bring the whole help layout with it into the
+ * first chunk, which takes longer to load than all the rest of the command line.
  */
-const treeShakeYargs = {
-  name: 'tree-shake-yargs',
+const parserAlone = {
+  name: 'parser-alone',
   setup(bundler) {
-    const packages = /(^|node_modules\/)(yargs|y18n|cliui|escalade)(\/|$)/;
-    bundler.onResolve({ filter: /.*/ }, async ({ path: name, pluginData, ...args }) => {
-      if (pluginData === treeShakeYargs || !(packages.test(name) || packages.test(args.importer))) return undefined;
-      return { ...(await bundler.resolve(name, { ...args, pluginData: treeShakeYargs })), sideEffects: false };
-    });
+    bundler.onResolve({ filter: /^yargs\/helpers$/ }, () => ({ path: 'yargs/helpers', namespace: 'parser-alone' }));
+    bundler.onLoad({ filter: /.*/, namespace: 'parser-alone' }, () => ({
+      contents: "export { default as Parser } from 'yargs-parser';",
+      resolveDir: path('node_modules/yargs'),
+    }));
   },
 };
 
@@ -31,17 +31,13 @@ const result = await build({
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
-  // CommonJS packages (moo, nearley) may call require() for Node's own modules.
-  banner: {
-    js: "import { createRequire as createRequireForBundle } from 'node:module'; const require = createRequireForBundle(import.meta.url);",
-  },
   define: { TSBUILD_VERSION: JSON.stringify(version) },
   keepNames: true,
   minifySyntax: true,
   minifyWhitespace: true,
   chunkNames: 'chunks/[name]-[hash]',
   metafile: true,
-  plugins: [treeShakeYargs],
+  plugins: [parserAlone],
   logLevel: 'warning',
 });
 
