@@ -1,0 +1,206 @@
+/**
+ * The digest of a part of a tree: everything that copying it would carry over, and nothing else. Two selections with equal digests make
+ * equal layers.
+ *
+ * SHA-256 over the version and, for each entry in byte order of the names, these fields, each ended by a zero byte: name, type, mode
+ * (octal), uid, gid, size, link target, device (`major:minor`), hard-link group, xattrs, content. Never times, inode numbers, the
+ * order on disk, or what is outside of the selection.
+ *
+ * - The hard-link group is the name of the first entry of the selection that is the same file, empty where there is only one: links
+ *   survive a copy, so they are part of what it makes. BuildKit leaves them out.
+ * - Node cannot read extended attributes. Where a caller can (`xattrDigest`), their digest is a field; else it is empty.
+ */
+import { createHash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
+import type { Digest } from '../core/digest.ts';
+import { digestOfHash } from '../core/digest.ts';
+import { BuildError, errnoOf, throwIfAborted } from '../core/errors.ts';
+import { encodePath } from '../core/path-bytes.ts';
+import { compareBytes } from '../core/paths.ts';
+import type { FileTree, TreeEntry } from '../core/tree.ts';
+import type { ContentMemo } from './content-memo.ts';
+import type { FileDigest } from './file-digest.ts';
+import { digestFile } from './file-digest.ts';
+
+export interface HashedEntry {
+  /** Where it is in the tree. */
+  readonly path: string;
+  /** What it is called in the digest; unique within the selection. */
+  readonly name: string;
+  readonly entry: TreeEntry;
+}
+
+export interface HashEntriesOptions {
+  readonly memo: ContentMemo;
+  /** Owners become 0:0, as in a COPY from the client's context. */
+  readonly resetOwner: boolean;
+  readonly signal?: AbortSignal;
+  /** Digest of the extended attributes that a copy keeps (`security.capability`), undefined for none. */
+  readonly xattrDigest?: (path: string) => Digest | undefined;
+  /** Milliseconds since 1970 by the clock that file times are set by. */
+  readonly clock?: () => number;
+}
+
+const VERSION = 'tsbuild.content.v1';
+
+/** Files that are read at a time: enough to keep the thread pool busy. */
+const FILES_IN_FLIGHT = 8;
+
+/**
+ * A file changed this recently may change again without its times changing, so its digest is not remembered. Two seconds are the
+ * coarsest times among file systems in use (FAT); Linux itself is exact to a clock tick.
+ */
+const UNSETTLED_MS = 2000;
+
+/** Names must be unique. Throws `source-not-found` for a file that is gone, no file any more, or not readable. */
+export async function hashEntries(
+  tree: FileTree,
+  entries: Iterable<HashedEntry>,
+  options: HashEntriesOptions,
+): Promise<Digest> {
+  const sorted = [...entries].sort((a, b) => compareBytes(a.name, b.name));
+  await options.memo.load();
+  const contents = await digestContents(tree, sorted, options);
+  const groups = hardLinkGroups(sorted);
+  const digest = new FieldDigest();
+  digest.add(VERSION);
+  let previous: string | undefined;
+  for (const { path, name, entry } of sorted) {
+    if (name === previous) throw new Error(`"${name}" is selected twice`);
+    previous = name;
+    digest.add(name);
+    digest.add(entry.type);
+    digest.add(entry.type === 'symlink' ? '777' : entry.mode.toString(8));
+    digest.add(String(options.resetOwner ? 0 : entry.uid));
+    digest.add(String(options.resetOwner ? 0 : entry.gid));
+    digest.add(String(entry.size));
+    digest.add(entry.type === 'symlink' ? tree.readlink(path) : '');
+    digest.add(entry.device === undefined ? '' : `${entry.device.major}:${entry.device.minor}`);
+    digest.add((entry.hardLinkId !== undefined && groups.get(entry.hardLinkId)) || '');
+    digest.add(options.xattrDigest?.(path) ?? '');
+    digest.add(entry.type === 'file' ? (contents.get(entry.statKey) ?? missing(name)) : '');
+  }
+  return digest.end();
+}
+
+/** Content digests of all files by `statKey`, which the names of one file share. */
+async function digestContents(
+  tree: FileTree,
+  sorted: readonly HashedEntry[],
+  options: HashEntriesOptions,
+): Promise<ReadonlyMap<string, Digest>> {
+  const contents = new Map<string, Digest>();
+  const unknown = new Map<string, HashedEntry>();
+  for (const item of sorted) {
+    const { type, statKey } = item.entry;
+    if (type !== 'file' || contents.has(statKey) || unknown.has(statKey)) continue;
+    const digest = options.memo.get(statKey);
+    if (digest) contents.set(statKey, digest);
+    else unknown.set(statKey, item);
+  }
+  const stop = new AbortController();
+  const waiting = unknown.values();
+  const work = async (): Promise<void> => {
+    for (const item of waiting) {
+      throwIfAborted(options.signal);
+      // Another one failed, and tells why.
+      if (stop.signal.aborted) return;
+      contents.set(item.entry.statKey, await digestContent(tree, item, options));
+    }
+  };
+  const workers = Array.from({ length: Math.min(FILES_IN_FLIGHT, unknown.size) }, async () => {
+    try {
+      await work();
+    } catch (error) {
+      stop.abort();
+      throw error;
+    }
+  });
+  // Nothing may be reading when this returns.
+  const outcomes = await Promise.allSettled(workers);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  return contents;
+}
+
+async function digestContent(
+  tree: FileTree,
+  { path, entry }: HashedEntry,
+  options: HashEntriesOptions,
+): Promise<Digest> {
+  const now = options.clock ?? Date.now;
+  let read: FileDigest | undefined;
+  try {
+    read = await digestFile(tree.hostPath(path), options.signal);
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+  if (!read) throw changed(path);
+  if (isSettled(read, entry, now())) await options.memo.set(entry.statKey, read.digest);
+  return read.digest;
+}
+
+/** Whether what was read is what `entry` describes, and cannot have changed afterwards under the same times. */
+function isSettled(read: FileDigest, entry: TreeEntry, nowMs: number): boolean {
+  if (!read.stable || read.sizeBytes !== entry.size || read.mtimeNs !== entry.mtimeNs) return false;
+  const latest = read.ctimeNs > read.mtimeNs ? read.ctimeNs : read.mtimeNs;
+  return latest <= BigInt(Math.floor(nowMs - UNSETTLED_MS)) * 1_000_000n;
+}
+
+/** For each hard-linked file with several names in the selection, the first of them. */
+function hardLinkGroups(sorted: readonly HashedEntry[]): ReadonlyMap<string, string> {
+  const first = new Map<string, string>();
+  const groups = new Map<string, string>();
+  for (const { name, entry } of sorted) {
+    if (entry.hardLinkId === undefined) continue;
+    const leader = first.get(entry.hardLinkId);
+    if (leader === undefined) first.set(entry.hardLinkId, name);
+    else groups.set(entry.hardLinkId, leader);
+  }
+  return groups;
+}
+
+const BATCH_CHARACTERS = 64 * 1024;
+
+/** A digest of fields that contain no zero byte; updated in large pieces because each update costs more than a field. */
+class FieldDigest {
+  readonly #hash: Hash = createHash('sha256');
+  #batch = '';
+
+  add(field: string): void {
+    this.#batch += `${field}\0`;
+    if (this.#batch.length > BATCH_CHARACTERS) this.#flush();
+  }
+
+  end(): Digest {
+    this.#flush();
+    return digestOfHash(this.#hash);
+  }
+
+  #flush(): void {
+    this.#hash.update(encodePath(this.#batch));
+    this.#batch = '';
+  }
+}
+
+function missing(name: string): never {
+  throw new Error(`"${name}" was not hashed`);
+}
+
+function changed(path: string): BuildError {
+  return new BuildError('source-not-found', `Cannot read "${path}": it changed while the build was reading it`);
+}
+
+function unreadable(path: string, error: unknown): unknown {
+  switch (errnoOf(error)) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+    case 'ELOOP':
+    case 'ENXIO':
+      return changed(path);
+    case 'EACCES':
+    case 'EPERM':
+      return new BuildError('source-not-found', `Cannot read "${path}": permission denied`, { cause: error });
+    default:
+      return error;
+  }
+}
