@@ -17,6 +17,7 @@ import {
   unexpectedArgument,
   unknownInstruction,
 } from './errors.ts';
+import { checkFlags } from './flags.ts';
 
 const { rules } = nearley.Grammar.fromCompiled(compiledGrammar);
 
@@ -108,6 +109,9 @@ function explain(line: LogicalLine, before: readonly Token[], wrong: Token): Bui
   const last = before.at(-1);
   switch (wrong.type) {
     case 'end': {
+      const flags = before.slice(before.indexOf(keyword)).filter((token) => token.type === 'flag');
+      // An unknown flag may be why there is nothing else: `CMD --help`.
+      checkFlags(keyword, flags, line);
       const whole = line.range(keyword.offset, line.text.trimEnd().length);
       if (last?.type === 'legacyKey') return missingValue(name, last.text, whole);
       if (last?.type === 'as') return missingArgument(name, 'a stage name after AS', whole);
@@ -125,7 +129,7 @@ function explain(line: LogicalLine, before: readonly Token[], wrong: Token): Bui
       return unexpectedArgument(
         name,
         wrong.text,
-        last?.type === 'word' ? 'AS and a stage name' : 'nothing more',
+        before.some((token) => token.type === 'as') ? 'nothing after the stage name' : 'AS and a stage name',
         range,
       );
     case 'pairs':

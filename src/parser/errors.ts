@@ -176,7 +176,7 @@ export function repeatedFlag(name: string, range: SourceRange): BuildError {
 }
 
 export function flagWithoutValue(name: string, range: SourceRange): BuildError {
-  return new BuildError('invalid-flag', `--${name} needs a value: want --${name}=...`, { locations: [range] });
+  return new BuildError('invalid-flag', `The flag --${name} needs a value: want --${name}=VALUE`, { locations: [range] });
 }
 
 export function invalidBoolean(name: string, value: string, range: SourceRange): BuildError {
@@ -248,7 +248,7 @@ export function unknownMountKey(key: string, keys: readonly string[], range: Sou
 }
 
 export function mountKeyWithoutValue(key: string, range: SourceRange): BuildError {
-  return new BuildError('invalid-flag', `The mount key ${quote(key)} needs a value: want ${key}=...`, {
+  return new BuildError('invalid-flag', `The mount key ${quote(key)} needs a value: want ${key}=VALUE`, {
     locations: [range],
   });
 }

@@ -94,6 +94,11 @@ export class Flags {
   }
 }
 
+/** Errors: as the constructor of `Flags`, for one who only wants to know. */
+export function checkFlags(keyword: Token, tokens: readonly Token[], line: LogicalLine): void {
+  readFlags(keyword, tokens, line);
+}
+
 function readFlags(keyword: Token, tokens: readonly Token[], line: LogicalLine): Map<string, Word[]> {
   const values = new Map<string, Word[]>();
   const known = FLAGS.get(keyword.text.toLowerCase()) ?? {};
@@ -106,7 +111,7 @@ function readFlags(keyword: Token, tokens: readonly Token[], line: LogicalLine):
     if (type === undefined) throw unknownFlag(keyword.text.toUpperCase(), name, range, Object.keys(known));
     const earlier = values.get(name);
     if (earlier !== undefined && type !== 'list') throw repeatedFlag(name, range);
-    if (type === 'boolean' ? value === '' : value === undefined) throw flagWithoutValue(name, range);
+    if (type !== 'boolean' && value === undefined) throw flagWithoutValue(name, range);
     if (type === 'boolean' && value !== undefined && !/^(?:true|false)$/i.test(value))
       throw invalidBoolean(name, value, range);
     const valueRange = {
