@@ -6,6 +6,7 @@ import { GraphBuilder } from '../solver/graph.ts';
 import type { Op } from '../solver/op.ts';
 import type { StageResult } from './convert/context.ts';
 import { SourceVertices } from './convert/sources.ts';
+import type { BuildContext } from './convert/stage.ts';
 import { convertStage } from './convert/stage.ts';
 import type { ImageDraft } from './image-draft.ts';
 import type { ReachedStage } from './reach.ts';
@@ -33,27 +34,31 @@ export async function compile(dockerfile: Dockerfile, options: CompileOptions): 
   const target = findTarget(stages, options.target);
   const { resolveBase, targetPlatform } = options;
   const reached = await reachStages(target, { stages, contexts, resolveBase, targetPlatform });
-  const result = convertAll(reached, stages.length, globals, options);
+  const warnings: CompileWarning[] = [];
+  const result = convertAll(reached, { stageCount: stages.length, globals, options, warnings });
   const { draft } = result;
   for (const [name, value] of options.labels) draft.labels.set(name, value);
   if (options.platformRequested === true) draft.platform = requestedPlatform(draft, options);
   return {
     root: result.root,
-    ...(result.base !== undefined && { base: result.base }),
+    ...(result.base !== undefined && { base: result.base, basePlatform: result.platform }),
     platform: draft.platform,
     config: draft.toConfig(),
     history: draft.history,
     proxyEnv: proxyEnvironment(options.buildArgs),
-    warnings: [...dockerfile.warnings, ...foreignBases(reached), ...unusedArgs(dockerfile, reached, options.buildArgs)],
+    warnings: [
+      ...dockerfile.warnings,
+      ...warnings,
+      ...foreignBases(reached),
+      ...unusedArgs(dockerfile, reached, options.buildArgs),
+    ],
   };
 }
 
 /** Converts the stages in the order of the file, in which nothing comes before what it needs; the last one is the target. */
 function convertAll(
   reached: readonly ReachedStage[],
-  stageCount: number,
-  globals: GlobalScope,
-  options: CompileOptions,
+  shared: Pick<BuildContext, 'stageCount' | 'globals' | 'options' | 'warnings'>,
 ): StageResult {
   const graph = new GraphBuilder<Op>();
   const results = new Map<number, StageResult>();
@@ -64,7 +69,7 @@ function convertAll(
   };
   const sources = new SourceVertices(graph, (index) => resultOf(index).root);
   const images = reached.flatMap(({ steps }) => steps).flatMap(({ sources: used }) => used.filter(isImage));
-  const build = { options, graph, sources, globals, resultOf, stageCount: stageCount + images.length };
+  const build = { ...shared, graph, sources, resultOf, stageCount: shared.stageCount + images.length };
   for (const stage of reached) results.set(stage.stage.index, convertStage(build, stage));
   return resultOf(reached.at(-1)?.stage.index ?? -1);
 }

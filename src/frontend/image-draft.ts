@@ -33,19 +33,15 @@ export class ImageDraft {
   private constructor(from: ImageConfig, history: readonly PlannedHistory[]) {
     const config = from.config ?? {};
     this.author = from.author;
-    this.platform = {
-      os: from.os,
-      architecture: from.architecture,
-      ...(from.variant !== undefined && { variant: from.variant }),
-    };
+    this.platform = platformOf(from);
     this.user = config.User ?? '';
     this.workingDir = config.WorkingDir ?? '';
     this.entrypoint = config.Entrypoint ?? [];
     this.cmd = config.Cmd ?? [];
     this.shell = config.Shell ?? [];
-    this.stopSignal = config.StopSignal;
+    this.stopSignal = config.StopSignal ?? undefined;
     this.argsEscaped = config.ArgsEscaped ?? false;
-    this.healthcheck = config.Healthcheck;
+    this.healthcheck = config.Healthcheck ?? undefined;
     this.exposedPorts = new Set(Object.keys(config.ExposedPorts ?? {}));
     this.volumes = new Set(Object.keys(config.Volumes ?? {}));
     this.labels = new Map(Object.entries(config.Labels ?? {}));
@@ -113,6 +109,12 @@ export class ImageDraft {
       config,
     };
   }
+}
+
+/** ARM's 64-bit variant 8 is the usual one, and not named. */
+function platformOf({ os, architecture, variant }: ImageConfig): Platform {
+  const isUsual = variant === undefined || variant === '' || (architecture === 'arm64' && /^v?8$/.test(variant));
+  return isUsual ? { os, architecture } : { os, architecture, variant };
 }
 
 function splitVariable(variable: string): [string, string] {

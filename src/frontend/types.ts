@@ -74,6 +74,9 @@ export interface BuildPlan {
   readonly root: Vertex<Op>;
   /** The image below the target's own layers; absent for `FROM scratch`. */
   readonly base?: ResolvedBase;
+  /** What `base` was resolved for, which is not what the image is for where FROM has a platform of its own. */
+  readonly basePlatform?: Platform;
+  /** What the image says it is for. */
   readonly platform: Platform;
   /** Config without `rootfs`, `history` and `created`, which depend on the layers. */
   readonly config: Omit<ImageConfig, 'rootfs' | 'history' | 'created'>;

@@ -143,6 +143,21 @@ test('host names, limits and the size of /dev/shm are part of a RUN', async () =
   assert.is(root.op.shmSizeBytes, 1024);
 });
 
+test('names steps after their stage, right-aligned', async () => {
+  const runs = Array.from({ length: 9 }, (_, i) => `RUN ${i}`).join('\n');
+  const { root } = await plan(`FROM busybox AS Wide\n${runs}\nFROM wide`);
+  const names = topologicalOrder(root).map(({ name }) => name);
+  assert.match(names[0] ?? '', /^\[wide {2}1\/10\] FROM docker\.io\/library\/busybox:latest@sha256:/);
+  assert.is(names[1], '[wide  2/10] RUN 0');
+  assert.is(names[9], '[wide 10/10] RUN 8');
+});
+
+test('says what the base was resolved for, where the image is for something else', async () => {
+  const made = await plan('FROM --platform=linux/arm64 busybox', { platformRequested: true });
+  assert.equal(made.basePlatform, { os: 'linux', architecture: 'arm64' });
+  assert.equal(made.platform, { os: 'linux', architecture: 'amd64' });
+});
+
 const METADATA: readonly string[] = [
   'LABEL a=b',
   'CMD ["x"]',

@@ -9,7 +9,7 @@ import type { Vertex } from '../../solver/types.ts';
 import type { ImageDraft } from '../image-draft.ts';
 import type { Source } from '../reach.ts';
 import type { StageScope } from '../scope.ts';
-import type { CompileOptions, ResolvedBase } from '../types.ts';
+import type { CompileOptions, CompileWarning, ResolvedBase } from '../types.ts';
 import type { SourceVertices } from './sources.ts';
 import type { StageLabel } from './stage-label.ts';
 
@@ -27,6 +27,8 @@ export interface StageContext {
   readonly options: CompileOptions;
   readonly graph: GraphBuilder<Op>;
   readonly sources: SourceVertices;
+  /** Grows. */
+  readonly warnings: CompileWarning[];
   readonly draft: ImageDraft;
   readonly scope: StageScope;
   readonly label: StageLabel;

@@ -33,6 +33,10 @@ export function convertCopy(step: StepContext, instruction: CopyLike): void {
   );
   const heredocs = instruction.sources.flatMap((source) => (source.kind === 'heredoc' ? source.heredoc : []));
   checkSources(instruction, paths);
+  if (instruction.sources.length > 1 && !target.destination.endsWith('/')) {
+    const message = `Several sources need a directory to go to: write "${destination}/"`;
+    stage.warnings.push({ message, range: instruction.destination.range });
+  }
   // A mode needs to know the directories that exist already, so Docker gives up the independent layer.
   const isLinked = instruction.link && mode === undefined;
   const inputs = new Inputs(isLinked ? sources.scratch : stage.root);

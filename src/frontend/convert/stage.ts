@@ -8,7 +8,7 @@ import { ImageDraft } from '../image-draft.ts';
 import type { ReachedStage, Step } from '../reach.ts';
 import type { GlobalScope } from '../scope.ts';
 import { StageScope } from '../scope.ts';
-import type { CompileOptions, ResolvedBase } from '../types.ts';
+import type { CompileOptions, CompileWarning, ResolvedBase } from '../types.ts';
 import type { StageContext, StageResult, StepContext } from './context.ts';
 import { convertCopy, convertWorkdir } from './copy.ts';
 import { convertArg, convertEnv, convertLabel } from './env.ts';
@@ -34,6 +34,8 @@ export interface BuildContext {
   readonly graph: GraphBuilder<Op>;
   readonly sources: SourceVertices;
   readonly globals: GlobalScope;
+  /** Grows. */
+  readonly warnings: CompileWarning[];
   /** The result of a stage that has been converted. */
   resultOf(index: number): StageResult;
   /** Stages that this build knows of, images that are copied from included; with one, steps do not name it. */
@@ -46,11 +48,12 @@ export function convertStage(build: BuildContext, reached: ReachedStage): StageR
   // What the base's ENV says wins again over an ARG of the stage it was set in.
   for (const [name, value] of draft.environment()) if (scope.lookup(name) !== value) scope.setEnv(name, value);
   if (draft.workingDir !== '') draft.workingDir = joinPath('/', draft.workingDir);
-  const { options, graph, sources } = build;
+  const { options, graph, sources, warnings } = build;
   const stage: StageContext = {
     options,
     graph,
     sources,
+    warnings,
     draft,
     scope,
     label,
