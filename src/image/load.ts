@@ -4,7 +4,7 @@ import type { Digest } from '../core/digest.ts';
 import type { Descriptor, ImageConfig, Manifest } from '../oci/types.ts';
 import { MediaType } from '../oci/types.ts';
 import type { Image } from './types.ts';
-import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseConfig, parseManifest } from './validate.ts';
+import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseConfig, parseManifest } from '../oci/validate.ts';
 
 /** The image with this manifest. Throws `store-corrupt` if a part is missing, `invalid-manifest` if one makes no sense. */
 export async function loadImage(content: ContentStore, target: Descriptor): Promise<Image> {

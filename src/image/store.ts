@@ -16,10 +16,10 @@ import { storeError } from '../core/store-errors.ts';
 import type { Reference } from '../oci/reference.ts';
 import { formatReference, parseReference, repositoryOf } from '../oci/reference.ts';
 import type { Descriptor } from '../oci/types.ts';
-import { countOf, parseJsonObject, required, stringOf } from './json-check.ts';
+import { countOf, parseJsonObject, required, stringOf } from '../oci/json-check.ts';
 import { loadImage } from './load.ts';
 import type { Image, ImageName, ImageStore } from './types.ts';
-import { descriptorOf } from './validate.ts';
+import { descriptorOf } from '../oci/validate.ts';
 
 /** Shorter prefixes of an ID are taken for names only. */
 const MIN_PREFIX = 4;

@@ -9,10 +9,9 @@ import type { Digest } from '../core/digest.ts';
 import { BuildError } from '../core/errors.ts';
 import type { Platform } from '../core/platform.ts';
 import { formatPlatform, platformRank } from '../core/platform.ts';
-import { imageOf } from '../image/load.ts';
 import type { FetchLayersOptions, FetchOptions, Image, ImageSource } from '../image/types.ts';
-import type { ImageDocument } from '../image/validate.ts';
-import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseDocument, schema1 } from '../image/validate.ts';
+import type { ImageDocument } from '../oci/validate.ts';
+import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseConfig, parseDocument, schema1 } from '../oci/validate.ts';
 import { familiarReference } from '../oci/reference.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { Descriptor, Index, Manifest } from '../oci/types.ts';
@@ -111,12 +110,14 @@ class Resolution {
       digest: fetched.digest,
       size: fetched.bytes.length,
     };
-    const image = imageOf(target, manifest, await this.#config(manifest));
+    const { digest: id } = manifest.config;
+    const configBytes = await this.#config(manifest);
+    const config = parseConfig(configBytes, manifest, `image config "${id}"`);
     // What points at something is stored after it.
-    await this.#content.put(image.configBytes);
+    await this.#content.put(configBytes);
     await this.#content.put(fetched.bytes);
     for (const bytes of indexes.reverse()) await this.#content.put(bytes);
-    return image;
+    return { target, manifest, id, config, configBytes };
   }
 
   #top(): Promise<FetchedDocument> {

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { digestOf } from '../../src/core/digest.ts';
-import { MAX_MANIFEST_BYTES } from '../../src/image/validate.ts';
+import { MAX_MANIFEST_BYTES } from '../../src/oci/validate.ts';
 import { parseReference } from '../../src/oci/reference.ts';
 import { MediaType } from '../../src/oci/types.ts';
 import { rejectsWith } from '../support/assert.ts';

@@ -6,8 +6,8 @@
  */
 import { asDiffID } from '../core/digest.ts';
 import { BuildError } from '../core/errors.ts';
-import type { Descriptor, DescriptorPlatform, HistoryEntry, ImageConfig, Index, Manifest } from '../oci/types.ts';
-import { MediaType } from '../oci/types.ts';
+import type { Descriptor, DescriptorPlatform, HistoryEntry, ImageConfig, Index, Manifest } from './types.ts';
+import { MediaType } from './types.ts';
 import type { Field } from './json-check.ts';
 import {
   booleanOf,

@@ -1,5 +1,5 @@
 /** The part of an image config that says how containers are run. */
-import type { ContainerConfig, HealthConfig } from '../oci/types.ts';
+import type { ContainerConfig, HealthConfig } from './types.ts';
 import type { Field } from './json-check.ts';
 import { booleanOf, integerOf, mapOf, optional, stringOf, stringsOf } from './json-check.ts';
 

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { digestOf } from '../../src/core/digest.ts';
 import { BuildError } from '../../src/core/errors.ts';
-import { MAX_MANIFEST_BYTES, parseConfig, parseDocument, parseIndex, parseManifest } from '../../src/image/validate.ts';
+import { MAX_MANIFEST_BYTES, parseConfig, parseDocument, parseIndex, parseManifest } from '../../src/oci/validate.ts';
 import { MediaType } from '../../src/oci/types.ts';
 import { throwsWith } from '../support/assert.ts';
 import { json, testImage } from '../support/images.ts';
