@@ -4,19 +4,19 @@
  * A record is *claimed* by renaming it away; from then on no build finds it. Only then its mark of use is looked at: if it was used
  * since the oldest running build began, somebody may be relying on it and it is put back, else it is removed. A build that looked just
  * before the renaming has marked it already, one that looks afterwards misses. All of this needs a build to hold a lease before its
- * first look-up (lease.ts).
+ * first look-up (lease.ts), and that pruners take turns: what one has claimed for a moment, another would miss among the references.
  */
 import type { Stats } from 'node:fs';
 import { linkSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../core/errors.ts';
-import { currentOwner, isAbandoned, ownedName } from '../core/owner.ts';
 import { compareBytes } from '../core/paths.ts';
 import { storeError } from '../core/store-errors.ts';
 import { ifExists, listIfExists, readIfExists } from './files.ts';
 import { oldestLiveLease } from './lease.ts';
 import type { RecordId, ResultCodec } from './record-file.ts';
 import { CachePaths, isRecordId, parseKey, parseRecord } from './record-file.ts';
+import { takeTurn } from './turn.ts';
 
 /** A record as the choice of what to remove sees it. */
 export interface StoredRecord {
@@ -38,6 +38,7 @@ export interface PruneRecordsOptions {
   /** Whether to remove a record that no running build can have used; default: those that are not reachable. */
   readonly discard?: (record: StoredRecord) => boolean;
   readonly clock?: () => number;
+  readonly signal?: AbortSignal;
 }
 
 export interface PrunedRecords {
@@ -51,12 +52,13 @@ export interface PrunedRecords {
 /** File times are set by the kernel's coarse clock or by rounded seconds: marks up to this much older count as newer. */
 const CLOCK_SLACK_MS = 1000;
 
-/** Removes what `discard` chooses, with keys that lead nowhere and what dead processes left behind. Throws `store-unwritable`. */
+/** Removes what `discard` chooses, with keys that lead nowhere and what dead processes left behind. Throws `store-unwritable`, `store-busy`, `cancelled`. */
 export async function pruneRecords(options: PruneRecordsOptions): Promise<PrunedRecords> {
-  const clock = options.clock ?? Date.now;
-  const startedMs = clock();
+  const paths = new CachePaths(options.dir);
+  using _turn = await takeTurn(paths.pruning, { signal: options.signal, purpose: 'prune the cache' });
+  const startedMs = (options.clock ?? Date.now)();
   const horizonMs = Math.min(startedMs, (await oldestLiveLease(options.leases)) ?? Infinity) - CLOCK_SLACK_MS;
-  const pruner = new Pruner(new CachePaths(options.dir), options.references, horizonMs);
+  const pruner = new Pruner(paths, options.references, horizonMs);
   try {
     pruner.recoverClaims();
     const removed = pruner.removeRecords(options.discard ?? ((record) => !record.reachable));
@@ -72,7 +74,6 @@ class Pruner {
   readonly #paths: CachePaths;
   readonly #references: PruneRecordsOptions['references'];
   readonly #horizonMs: number;
-  readonly #owner = currentOwner();
 
   constructor(paths: CachePaths, references: PruneRecordsOptions['references'], horizonMs: number) {
     this.#paths = paths;
@@ -82,12 +83,8 @@ class Pruner {
 
   /** Puts back what a pruner that died had claimed; it is decided anew. */
   recoverClaims(): void {
-    for (const name of listIfExists(this.#paths.claimed)) {
-      if (!isAbandoned(name, this.#owner)) continue;
-      const id = name.split('.')[0] ?? '';
-      const claimed = join(this.#paths.claimed, name);
-      if (isRecordId(id)) this.#putBack(claimed, id);
-      else rmSync(claimed, { force: true });
+    for (const id of listIfExists(this.#paths.claimed)) {
+      if (isRecordId(id)) this.#putBack(id);
     }
   }
 
@@ -121,35 +118,26 @@ class Pruner {
     }
   }
 
-  /** Another pruner's claims count: it may put them back. */
   remainingReferences(): Set<string> {
     const references = new Set<string>();
-    const add = (id: RecordId, path: string): void => {
-      const bytes = readIfExists(path);
+    for (const id of this.#records()) {
+      const bytes = readIfExists(this.#paths.record(id));
       const record = bytes && parseRecord(id, bytes);
       for (const reference of record ? this.#references(record.result) : []) references.add(reference);
-    };
-    // Claims before records: one that is put back in between is seen in the second place.
-    for (const name of listIfExists(this.#paths.claimed)) {
-      const id = name.split('.')[0] ?? '';
-      if (isRecordId(id)) add(id, join(this.#paths.claimed, name));
     }
-    for (const id of this.#records()) add(id, this.#paths.record(id));
     return references;
   }
 
   #removeUnused(id: RecordId): boolean {
-    const claimed = join(this.#paths.claimed, ownedName(id, this.#owner));
+    const claimed = join(this.#paths.claimed, id);
     mkdirSync(this.#paths.claimed, { recursive: true });
-    const path = this.#paths.record(id);
     const taken = ifExists(() => {
-      renameSync(path, claimed);
+      renameSync(this.#paths.record(id), claimed);
       return true;
     });
     if (taken === undefined) return false;
-    const stats = statSync(claimed);
-    if (stats.mtimeMs >= this.#horizonMs) {
-      this.#putBack(claimed, id);
+    if (statSync(claimed).mtimeMs >= this.#horizonMs) {
+      this.#putBack(id);
       return false;
     }
     rmSync(claimed);
@@ -157,14 +145,14 @@ class Pruner {
   }
 
   /** Unless the record was saved again in the meantime. */
-  #putBack(claimed: string, id: RecordId): void {
+  #putBack(id: RecordId): void {
+    const claimed = join(this.#paths.claimed, id);
     try {
       linkSync(claimed, this.#paths.record(id));
     } catch (error) {
-      // ENOENT: another pruner recovered it.
-      if (errnoOf(error) !== 'EEXIST' && errnoOf(error) !== 'ENOENT') throw error;
+      if (errnoOf(error) !== 'EEXIST') throw error;
     }
-    rmSync(claimed, { force: true });
+    rmSync(claimed);
   }
 
   #read(id: RecordId, stats: Stats, reachable: boolean): StoredRecord | undefined {

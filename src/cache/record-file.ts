@@ -21,7 +21,7 @@ export interface ResultCodec<R> {
   /** The result, or undefined when the data is not understood or what it names is gone. */
   decode(data: unknown): Promise<R | undefined>;
   /** What else in the store the data refers to and needs, as ids that mean something to the caller. */
-  references(data: unknown): readonly string[];
+  readonly references: (data: unknown) => readonly string[];
 }
 
 export interface RecordFile {
@@ -38,14 +38,17 @@ export interface RecordFile {
 export class CachePaths {
   readonly keys: string;
   readonly records: string;
-  /** Records that a pruner is about to remove: `<id>.<owner>`. */
+  /** Records that a pruner is about to remove. */
   readonly claimed: string;
+  /** Whose turn to prune it is. */
+  readonly pruning: string;
   readonly tmp: string;
 
   constructor(dir: string) {
     this.keys = join(dir, 'keys');
     this.records = join(dir, 'records');
     this.claimed = join(dir, 'claimed');
+    this.pruning = join(dir, 'pruning');
     this.tmp = join(dir, 'tmp');
   }
 

@@ -2,8 +2,8 @@
  * The cache on disk: any number of processes use it at once, without locks.
  *
  * Files are replaced by renaming and never changed, so that readers see them whole. What cannot be read back (cut off, damaged, of
- * another version, naming something that is gone) is a miss and is removed; a cache loses work at worst and never fails a build because
- * of what is in it. Nothing is synced: a record lost to a power cut costs the step.
+ * another version, naming something that is gone) is a miss; its key is dropped, and the next pruner drops the rest. A cache loses work
+ * at worst and never fails a build because of what is in it. Nothing is synced: a record lost to a power cut costs the step.
  *
  * `find` marks a record as used *before* it reads it. A pruner takes a record away first and looks at the mark afterwards, so either it
  * sees the mark and puts the record back, or `find` sees that the record is gone (prune.ts).
@@ -44,21 +44,22 @@ class DirectoryCacheStorage<R> implements CacheStorage<R> {
     const bytes = readIfExists(path);
     if (!bytes) return undefined;
     const id = parseKey(bytes);
-    const record = id && this.#useRecord(id);
-    const result = record && (await this.#codec.decode(record.result));
-    if (record && result !== undefined) {
-      return { result, identity: record.identity, createdAtMs: record.createdAtMs };
+    if (id) {
+      if (!this.#markUsed(id)) return undefined;
+      const record = this.#read(id);
+      const result = record && (await this.#codec.decode(record.result));
+      if (record && result !== undefined) {
+        return { result, identity: record.identity, createdAtMs: record.createdAtMs };
+      }
     }
-    if (id) this.#remove(this.#paths.record(id));
-    this.#remove(path);
+    this.#forget(path);
     return undefined;
   }
 
   async save(keys: readonly CacheKey[], solved: Solved<R>, description: string): Promise<void> {
     const result = this.#codec.encode(solved.result);
     const id = recordId(solved.identity, result);
-    const known = readIfExists(this.#paths.record(id));
-    const previous = known && parseRecord(id, known);
+    const previous = this.#read(id);
     const record: RecordFile = {
       identity: solved.identity,
       result,
@@ -72,12 +73,12 @@ class DirectoryCacheStorage<R> implements CacheStorage<R> {
     for (const key of keys) replaceFile(this.#paths.key(key), formatKey(id), this.#paths.tmp);
   }
 
-  #useRecord(id: RecordId): RecordFile | undefined {
-    if (!this.#markUsed(id)) return undefined;
+  #read(id: RecordId): RecordFile | undefined {
     const bytes = readIfExists(this.#paths.record(id));
     return bytes && parseRecord(id, bytes);
   }
 
+  /** False if there is no such record, or a pruner has just claimed it. */
   #markUsed(id: RecordId): boolean {
     const now = this.#clock() / 1000;
     const path = this.#paths.record(id);
@@ -93,7 +94,10 @@ class DirectoryCacheStorage<R> implements CacheStorage<R> {
     }
   }
 
-  #remove(path: string): void {
+  /**
+   * Removes a key that is of no use. Never its record: by now somebody may have saved it again and rely on it, and only a pruner can tell.
+   */
+  #forget(path: string): void {
     try {
       rmSync(path, { force: true });
     } catch (error) {

@@ -87,6 +87,7 @@ export const ERROR_CODES = {
   'store-unwritable': ExitStatus.store,
   'store-full': ExitStatus.store,
   'store-corrupt': ExitStatus.store,
+  'store-busy': ExitStatus.store,
   'runtime-unavailable': ExitStatus.engine,
   'runtime-failed': ExitStatus.engine,
   'command-not-executable': ExitStatus.notExecutable,

@@ -6,7 +6,9 @@ import { acquireLease } from '../../src/cache/lease.ts';
 import type { PruneRecordsOptions, StoredRecord } from '../../src/cache/prune.ts';
 import { pruneRecords } from '../../src/cache/prune.ts';
 import { createCacheStorage } from '../../src/cache/storage.ts';
-import { currentOwner, ownedName } from '../../src/core/owner.ts';
+import { takeTurn } from '../../src/cache/turn.ts';
+import { BuildError } from '../../src/core/errors.ts';
+import { compareBytes } from '../../src/core/paths.ts';
 import { keyNamed, solvedAs } from '../conformance/cache-storage.ts';
 import { numberCodec, tempDir } from './rig.ts';
 
@@ -25,13 +27,14 @@ function rig(dir: string) {
     clock,
     storage: createCacheStorage({ dir: cache, codec, clock: () => clock.now }),
     names: (folder: string) => readdirSync(join(cache, folder)).sort(),
-    prune: async (discard?: PruneRecordsOptions['discard']) =>
+    prune: async (discard?: PruneRecordsOptions['discard'], signal?: AbortSignal) =>
       await pruneRecords({
         dir: cache,
         leases,
         references: codec.references,
         clock: () => clock.now,
         ...(discard && { discard }),
+        ...(signal && { signal }),
       }),
   };
 }
@@ -58,14 +61,14 @@ test('removes what is chosen, with its keys, and tells what the others refer to'
   });
   assert.equal(
     offered
+      .sort((a, b) => compareBytes(a.description, b.description))
       .map(({ description, lastUsedMs, createdAtMs, reachable, references }) => [
         description,
         Math.round(lastUsedMs),
         createdAtMs,
         reachable,
         references,
-      ])
-      .sort(),
+      ]),
     [
       ['RUN one', clock.now - HOUR, clock.now - HOUR, true, ['thing 1']],
       ['RUN two', clock.now - HOUR, clock.now - HOUR, true, ['thing 2']],
@@ -139,9 +142,7 @@ test('decides anew about what a pruner that died had claimed', async () => {
   await storage.save([keyNamed('a')], solvedAs(1), 'one');
   await storage.save([keyNamed('b')], solvedAs(2), 'two');
   mkdirSync(join(cache, 'claimed'));
-  const dead = { ...currentOwner(), startTime: '1' };
-  for (const id of names('records'))
-    renameSync(join(cache, 'records', id), join(cache, 'claimed', ownedName(id, dead)));
+  for (const id of names('records')) renameSync(join(cache, 'records', id), join(cache, 'claimed', id));
   clock.now += HOUR;
   const outcome = await prune(({ description }) => description === 'one');
   assert.equal(
@@ -152,17 +153,26 @@ test('decides anew about what a pruner that died had claimed', async () => {
   assert.is((await storage.find(keyNamed('b')))?.result, 2);
 });
 
-test('counts references of what a living pruner has claimed', async () => {
+test('waits for the pruner whose turn it is, and gives up when told so', async () => {
   using dir = tempDir();
   const { storage, clock, prune, names, cache } = rig(dir.path);
   await storage.save([keyNamed('a')], solvedAs(1), 'one');
-  const [id = ''] = names('records');
-  mkdirSync(join(cache, 'claimed'));
-  renameSync(join(cache, 'records', id), join(cache, 'claimed', ownedName(id, currentOwner())));
   clock.now += HOUR;
-  const outcome = await prune(everything);
-  assert.equal([...outcome.references], ['thing 1']);
-  assert.is(names('claimed').length, 1);
+  const other = await takeTurn(join(cache, 'pruning'), { purpose: 'test' });
+  const controller = new AbortController();
+  const waiting = prune(everything, controller.signal);
+  controller.abort();
+  try {
+    await waiting;
+    assert.unreachable();
+  } catch (error) {
+    assert.is(error instanceof BuildError && error.code, 'cancelled');
+  }
+  assert.is(names('records').length, 1);
+  const second = prune(everything);
+  other[Symbol.dispose]();
+  assert.is((await second).removed.length, 1);
+  assert.equal(names('pruning'), []);
 });
 
 test('does not overwrite a record that was saved again while it was claimed', async () => {
@@ -171,7 +181,7 @@ test('does not overwrite a record that was saved again while it was claimed', as
   await storage.save([keyNamed('a')], solvedAs(1), 'one');
   const [id = ''] = names('records');
   mkdirSync(join(cache, 'claimed'));
-  linkSync(join(cache, 'records', id), join(cache, 'claimed', ownedName(id, { ...currentOwner(), startTime: '1' })));
+  linkSync(join(cache, 'records', id), join(cache, 'claimed', id));
   clock.now += HOUR;
   await storage.save([keyNamed('a')], solvedAs(1), 'one, saved again');
   const { ino } = statSync(join(cache, 'records', id));

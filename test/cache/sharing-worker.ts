@@ -45,7 +45,7 @@ const storage = createCacheStorage({ dir: cache, codec, clock });
 mkdirSync(things, { recursive: true });
 
 /** A small generator, so that a run can be repeated. */
-let state = [...name].reduce((sum, character) => sum * 31 + character.charCodeAt(0), 7);
+let state = Buffer.from(name).reduce((sum, byte) => sum * 31 + byte, 7);
 function random(below: number): number {
   state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
   return Math.floor((state / 2_147_483_648) * below);

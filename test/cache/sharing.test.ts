@@ -55,7 +55,8 @@ test('builders share their work, and nothing in use is pruned', async () => {
   assert.ok(hits > 0);
   assert.ok(removed > 0, 'the pruners had something to do');
   assert.is(readdirSync(join(dir.path, 'things')).length, misses - removed, 'no thing is removed twice');
-  for (const empty of ['leases', 'cache/tmp', 'cache/claimed']) assert.equal(readdirSync(join(dir.path, empty)), []);
+  for (const empty of ['leases', 'cache/tmp', 'cache/claimed', 'cache/pruning'])
+    assert.equal(readdirSync(join(dir.path, empty)), []);
 });
 
 test.run();
