@@ -35,7 +35,7 @@ export async function compile(dockerfile: Dockerfile, options: CompileOptions): 
   const { resolveBase, targetPlatform } = options;
   const reached = await reachStages(target, { stages, contexts, resolveBase, targetPlatform });
   const warnings: CompileWarning[] = [];
-  const result = convertAll(reached, { stageCount: stages.length, globals, options, warnings });
+  const result = convertAll(reached, { sourceCount: stages.length, globals, options, warnings });
   const { draft } = result;
   for (const [name, value] of options.labels) draft.labels.set(name, value);
   if (options.platformRequested === true) draft.platform = requestedPlatform(draft, options);
@@ -58,7 +58,7 @@ export async function compile(dockerfile: Dockerfile, options: CompileOptions): 
 /** Converts the stages in the order of the file, in which nothing comes before what it needs; the last one is the target. */
 function convertAll(
   reached: readonly ReachedStage[],
-  shared: Pick<BuildContext, 'stageCount' | 'globals' | 'options' | 'warnings'>,
+  shared: Pick<BuildContext, 'sourceCount' | 'globals' | 'options' | 'warnings'>,
 ): StageResult {
   const graph = new GraphBuilder<Op>();
   const results = new Map<number, StageResult>();
@@ -68,14 +68,14 @@ function convertAll(
     return result;
   };
   const sources = new SourceVertices(graph, (index) => resultOf(index).root);
-  const images = reached.flatMap(({ steps }) => steps).flatMap(({ sources: used }) => used.filter(isImage));
-  const build = { ...shared, graph, sources, resultOf, stageCount: shared.stageCount + images.length };
+  const steps = reached.flatMap((stage) => stage.steps);
+  // As Docker counts: a mount is a source whatever it mounts.
+  const others = steps.flatMap(({ instruction, sources: used }) =>
+    instruction.kind === 'run' ? used : used.filter(({ kind }) => kind === 'image'),
+  );
+  const build = { ...shared, graph, sources, resultOf, sourceCount: shared.sourceCount + others.length };
   for (const stage of reached) results.set(stage.stage.index, convertStage(build, stage));
   return resultOf(reached.at(-1)?.stage.index ?? -1);
-}
-
-function isImage({ kind }: { readonly kind: string }): boolean {
-  return kind === 'image';
 }
 
 /** A variant of the base stays where the request has none and means the same processor. */

@@ -2,6 +2,7 @@
 
 const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   '"': '\\"',
+  "'": "\\'",
   '\\': '\\\\',
   '\u0007': '\\a',
   '\b': '\\b',
@@ -14,14 +15,22 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {
 
 /** `%q` of a string. */
 export function goQuote(text: string): string {
-  const quoted = text.replace(/["\\]|[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, (character) => {
-    const short = SHORT_ESCAPES[character];
-    if (short !== undefined) return short;
-    const code = character.codePointAt(0) ?? 0;
-    if (code < 0x80) return `\\x${code.toString(16).padStart(2, '0')}`;
-    return code < 0x10000 ? `\\u${code.toString(16).padStart(4, '0')}` : `\\U${code.toString(16).padStart(8, '0')}`;
-  });
-  return `"${quoted}"`;
+  return `"${text.replace(/["\\]|[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, escape)}"`;
+}
+
+/** `%q` of a whole number: the character with that code. */
+export function goQuoteRune(code: number): string {
+  const isCharacter = code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff);
+  const character = String.fromCodePoint(isCharacter ? code : 0xfffd);
+  return `'${character.replace(/['\\]|[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, escape)}'`;
+}
+
+function escape(character: string): string {
+  const short = SHORT_ESCAPES[character];
+  if (short !== undefined) return short;
+  const code = character.codePointAt(0) ?? 0;
+  if (code < 0x80) return `\\x${code.toString(16).padStart(2, '0')}`;
+  return code < 0x10000 ? `\\u${code.toString(16).padStart(4, '0')}` : `\\U${code.toString(16).padStart(8, '0')}`;
 }
 
 /** `%q` of strings: `["a" "b"]`. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { goDuration, goList, goQuote, goQuoteList } from '../../src/frontend/go-format.ts';
+import { goDuration, goList, goQuote, goQuoteList, goQuoteRune } from '../../src/frontend/go-format.ts';
 
 const test = suite('go formats');
 
@@ -10,6 +10,18 @@ test('goQuote() escapes as Go does', () => {
   assert.is(goQuote('\u0007\b\f\n\r\t\v\u0001\u007f'), String.raw`"\a\b\f\n\r\t\v\x01\x7f"`);
   assert.is(goQuote('日本 é €'), '"日本 é €"');
   assert.is(goQuote('\u00a0\u200b\u{e0001}'), String.raw`"\u00a0\u200b\U000e0001"`);
+});
+
+test('goQuoteRune() prints the character of a number', () => {
+  assert.equal([0, 4, 34, 39, 65, 0x65e5, -1 >>> 0].map(goQuoteRune), [
+    String.raw`'\x00'`,
+    String.raw`'\x04'`,
+    `'"'`,
+    String.raw`'\''`,
+    `'A'`,
+    `'日'`,
+    `'\ufffd'`,
+  ]);
 });
 
 test('goQuote() agrees with JSON on printable ASCII', () => {

@@ -2,7 +2,7 @@
 import { BuildError } from '../../core/errors.ts';
 import type { Platform } from '../../core/platform.ts';
 import type { SourceRange } from '../../core/source.ts';
-import type { Instruction } from '../../parser/types.ts';
+import type { Instruction, Word } from '../../parser/types.ts';
 import type { GraphBuilder } from '../../solver/graph.ts';
 import type { Op } from '../../solver/op.ts';
 import type { Vertex } from '../../solver/types.ts';
@@ -56,19 +56,21 @@ export function addVertex(
   return stage.graph.add({ ...rest, locations: [range], ignoreCache: stage.options.noCache });
 }
 
-/** The instruction as a person should see it in a step's name, with variables expanded: `COPY a /b`. */
-export function stepText({ stage, isTrigger }: StepContext, instruction: Instruction): string {
-  const line = displayText(stage, instruction).replace(/^\S+/, (keyword) => keyword.toUpperCase());
+/** The instruction, and a remark on it, as a person should see it in a step's name, with variables expanded: `COPY a /b`. */
+export function stepText({ stage, isTrigger }: StepContext, instruction: Instruction, suffix = ''): string {
+  const { kind, source, range } = instruction;
+  const text = `${source.trimEnd()}${suffix}`;
+  const line = displayText(stage, { text, range }, kind === 'run').replace(/^\S+/, (keyword) => keyword.toUpperCase());
   return `${isTrigger ? 'ONBUILD ' : ''}${line}`;
 }
 
 /** RUN keeps its quotes and what only its shell knows. */
-function displayText({ scope }: StageContext, { kind, source, range }: Instruction): string {
+function displayText({ scope }: StageContext, word: Word, isRun: boolean): string {
   try {
-    return scope.expandForDisplay({ text: source, range }, kind === 'run');
+    return scope.expandForDisplay(word, isRun);
   } catch (error) {
     // What a shell understands and the builder does not is shown as it is.
-    if (error instanceof BuildError) return source;
+    if (error instanceof BuildError) return word.text;
     throw error;
   }
 }

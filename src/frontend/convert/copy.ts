@@ -72,9 +72,11 @@ export function convertCopy(step: StepContext, instruction: CopyLike): void {
 export function convertWorkdir(step: StepContext, instruction: WorkdirInstruction): void {
   const { stage } = step;
   const { draft, scope } = stage;
-  const path = joinPath(draft.workingDir, scope.expand(instruction.path));
-  draft.workingDir = path;
-  draft.addHistory(`WORKDIR ${path}`, path !== '/');
+  const written = scope.expand(instruction.path);
+  const path = joinPath(draft.workingDir, written);
+  // An absolute path is put into the image as it is written.
+  draft.workingDir = written.startsWith('/') ? written : path;
+  draft.addHistory(`WORKDIR ${draft.workingDir}`, path !== '/');
   if (path === '/') return;
   const owner = draft.user === '' ? {} : { owner: parseOwner(draft.user) };
   stage.root = addVertex(step, {

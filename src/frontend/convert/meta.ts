@@ -1,4 +1,5 @@
 /** Instructions that only change the image's configuration. */
+import { compareBytes } from '../../core/paths.ts';
 import type { HealthConfig } from '../../oci/types.ts';
 import type {
   CmdInstruction,
@@ -14,7 +15,7 @@ import type {
   VolumeInstruction,
 } from '../../parser/types.ts';
 import { emptyVolume, invalidSignal } from '../errors.ts';
-import { goDuration, goList, goQuoteList } from '../go-format.ts';
+import { goDuration, goList, goQuote, goQuoteList, goQuoteRune } from '../go-format.ts';
 import type { ImageDraft } from '../image-draft.ts';
 import type { StageContext } from './context.ts';
 import { parsePorts } from './ports.ts';
@@ -59,7 +60,9 @@ export function convertUser({ draft, scope }: StageContext, instruction: UserIns
 }
 
 export function convertExpose({ draft, scope }: StageContext, instruction: ExposeInstruction): void {
-  const ports = instruction.ports.flatMap((word) => scope.expandWords(word).flatMap((text) => parsePorts(text, word)));
+  // Docker sorts them as they are written.
+  const words = instruction.ports.toSorted((a, b) => compareBytes(a.text, b.text));
+  const ports = words.flatMap((word) => scope.expandWords(word).flatMap((text) => parsePorts(text, word)));
   for (const port of ports) draft.exposedPorts.add(port);
   draft.addHistory(`EXPOSE ${goList(ports)}`, false);
 }
@@ -107,12 +110,9 @@ export function convertHealthcheck({ draft }: StageContext, { check }: Healthche
   draft.addHistory(`HEALTHCHECK ${formatHealth(health)}`, false);
 }
 
+/** Docker prints the structure with `%q`, numbers included. */
 function formatHealth(health: HealthConfig): string {
-  const times = [
-    `Interval:${goDuration(health.Interval ?? 0)}`,
-    `Timeout:${goDuration(health.Timeout ?? 0)}`,
-    `StartPeriod:${goDuration(health.StartPeriod ?? 0)}`,
-    `StartInterval:${goDuration(health.StartInterval ?? 0)}`,
-  ];
-  return `{Test:${goList(health.Test ?? [])} ${times.join(' ')} Retries:${health.Retries ?? 0}}`;
+  const times = [health.Interval, health.Timeout, health.StartPeriod, health.StartInterval];
+  const quoted = times.map((time) => goQuote(goDuration(time ?? 0)));
+  return `&{${goQuoteList(health.Test ?? [])} ${quoted.join(' ')} ${goQuoteRune(health.Retries ?? 0)}}`;
 }

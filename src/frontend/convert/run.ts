@@ -40,7 +40,7 @@ export function convertRun(step: StepContext, instruction: RunInstruction): void
     platform: stage.platform,
   };
   const suffix = heredoc === undefined ? '' : ` (${firstLineOf(heredoc.content)})`;
-  const name = stage.label.next(stepText(step, instruction) + suffix);
+  const name = stage.label.next(stepText(step, instruction, suffix));
   const declared = scope.argsForHistory();
   stage.root = addVertex(step, { op, inputs: inputs.vertices, name, range: instruction.range });
   const before = declared.length > 0 ? [`|${declared.length}`, ...declared] : [];

@@ -1,6 +1,6 @@
 /** One stage: its base, then its instructions in order. */
 import { unreachable } from '../../core/exhaustive.ts';
-import { joinPath } from '../../core/paths.ts';
+import { rootedPath } from '../../core/paths.ts';
 import type { GraphBuilder } from '../../solver/graph.ts';
 import type { Op } from '../../solver/op.ts';
 import type { Vertex } from '../../solver/types.ts';
@@ -38,8 +38,8 @@ export interface BuildContext {
   readonly warnings: CompileWarning[];
   /** The result of a stage that has been converted. */
   resultOf(index: number): StageResult;
-  /** Stages that this build knows of, images that are copied from included; with one, steps do not name it. */
-  readonly stageCount: number;
+  /** Stages of the file, and other sources that steps name; where there is but one, steps do not name it. */
+  readonly sourceCount: number;
 }
 
 export function convertStage(build: BuildContext, reached: ReachedStage): StageResult {
@@ -47,7 +47,7 @@ export function convertStage(build: BuildContext, reached: ReachedStage): StageR
   const { draft, scope, label, base, platform } = start;
   // What the base's ENV says wins again over an ARG of the stage it was set in.
   for (const [name, value] of draft.environment()) if (scope.lookup(name) !== value) scope.setEnv(name, value);
-  if (draft.workingDir !== '') draft.workingDir = joinPath('/', draft.workingDir);
+  if (draft.workingDir !== '' && !draft.workingDir.startsWith('/')) draft.workingDir = rootedPath(draft.workingDir);
   const { options, graph, sources, warnings } = build;
   const stage: StageContext = {
     options,
@@ -76,7 +76,7 @@ interface StageStart {
 
 function startOf(build: BuildContext, { stage, base, steps }: ReachedStage): StageStart {
   const { targetPlatform } = build.options;
-  const stageName = build.stageCount === 1 ? '' : (stage.name ?? `stage-${stage.index}`);
+  const stageName = build.sourceCount === 1 ? '' : (stage.name ?? `stage-${stage.index}`);
   const named = steps.filter(({ instruction }) => ['run', 'copy', 'add', 'workdir'].includes(instruction.kind)).length;
   switch (base.kind) {
     case 'stage': {
