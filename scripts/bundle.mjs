@@ -1,6 +1,5 @@
-// Bundles the command line into dist/: one small entry, everything that is imported lazily in chunks of its own, and the
-// native runtime beside them.
-import { chmod, copyFile, readFile, rm } from 'node:fs/promises';
+// Bundles the command line into dist/: one small entry, everything that is imported lazily in chunks of its own.
+import { readFile, rm } from 'node:fs/promises';
 import { build } from 'esbuild';
 
 const root = new URL('..', import.meta.url);
@@ -40,15 +39,6 @@ const result = await build({
   plugins: [parserAlone],
   logLevel: 'warning',
 });
-
-const runtime = path('src/runtime-native/c/build/tsbuild-runtime');
-try {
-  await copyFile(runtime, path('dist/tsbuild-runtime'));
-  await chmod(path('dist/tsbuild-runtime'), 0o755);
-} catch (error) {
-  if (error.code !== 'ENOENT') throw error;
-  console.warn('bundle: the native runtime is not built; run "npm run native"');
-}
 
 if (process.argv.includes('--sizes')) {
   for (const [name, output] of Object.entries(result.metafile.outputs))

@@ -23,6 +23,9 @@ const CONFIGURATION: Partial<Configuration> = {
   'populate--': false,
 };
 
+/** Put before values, which the parser would else strip of the quotes around them. */
+const VALUE_MARK = ':';
+
 const TRUE = new Set(['1', 't', 'T', 'true', 'TRUE', 'True']);
 const FALSE = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False']);
 
@@ -42,7 +45,7 @@ export function parseArguments<O extends OptionTable>(command: CommandSpec<O>, a
   const all = (name: string): string[] => {
     const value: unknown = parsed[name];
     if (value === undefined) return [];
-    return (Array.isArray(value) ? value : [value]).map(String);
+    return (Array.isArray(value) ? value : [value]).map((item) => String(item).replace(VALUE_MARK, ''));
   };
   const last = (name: string): string | undefined => all(name).at(-1);
   return {
@@ -116,7 +119,7 @@ function joined(
   const given = value ?? takeNext(shown);
   if (spec.kind === 'value' && spec.choices !== undefined && !spec.choices.includes(given))
     throw notAChoice(shown, given, spec.choices);
-  return `--${name}=${given}`;
+  return `--${name}=${VALUE_MARK}${given}`;
 }
 
 function lookUp(

@@ -20,8 +20,9 @@ export function reportError(error: unknown, command: string | undefined, deps: C
   return error.exitStatus;
 }
 
+/** A mistake on the command line; one that points into a Dockerfile was made there. */
 function isUsage(error: BuildError): boolean {
-  return error.code === 'usage' || error.code === 'unsupported';
+  return error.exitStatus === ExitStatus.usage && error.locations.length === 0;
 }
 
 /** The excerpt first and the text that users search for in the last line, as Docker has it. */

@@ -2,7 +2,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuildError, throwIfAborted } from '../core/errors.ts';
-import type { ContainerRuntime, ContainerSpec, RunningContainer } from '../runtime-native/types.ts';
+import type { ContainerSpec, RunningContainer } from '../runtime-native/types.ts';
 import { etcFiles } from './etc-files.ts';
 import { defaultHostname, newContainerId, randomName } from './identity.ts';
 import { containerArgs, containerSpec } from './spec.ts';
@@ -45,7 +45,7 @@ export function createContainerRunner(deps: ContainerDeps): ContainerRunner {
     const hostname = request.hostname ?? defaultHostname(id);
     const record = await createRecord(store, host, { id, image, request, args, anonymousVolumes, hostname });
     try {
-      const mounts = await volumes.prepare(planned, () => deps.view(image.layers), signal);
+      const mounts = await volumes.prepare(planned, image.view, signal);
       const spec = containerSpec(id, image, request, hostname, mounts, store.paths(id));
       const exitCode = await runToEnd(deps, store, spec, request, signal);
       await store.setState(id, { kind: 'exited', code: exitCode, endedAtMs: host.now() });
@@ -153,7 +153,7 @@ async function createRecord(
 
 /** An abort is first told to the container, as a shell would; only one that does not end in time is killed. */
 async function runToEnd(
-  deps: ContainerDeps & { readonly runtime: ContainerRuntime },
+  deps: ContainerDeps,
   store: ContainerStore,
   spec: ContainerSpec,
   request: ContainerRequest,

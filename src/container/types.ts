@@ -26,6 +26,8 @@ export interface ContainerImage {
   readonly config: ImageConfig;
   /** Layer directories in overlay form, lowest first. */
   readonly layers: readonly string[];
+  /** The merged files of `layers`; called when a volume is to be filled from them. */
+  readonly view: () => FileTree;
 }
 
 export interface VolumeRequest {
@@ -114,8 +116,6 @@ export interface ContainerDeps {
   readonly runtime: ContainerRuntime;
   /** Fills volumes from the image. */
   readonly files: Pick<NativeFiles, 'openWriter'>;
-  /** The merged files of a stack of layer directories, lowest first. */
-  readonly view: (layers: readonly string[]) => FileTree;
   readonly host: ContainerHost;
   /** How long a container may take to end after SIGINT, SIGTERM or SIGHUP was passed on to it. */
   readonly graceMs?: number;

@@ -75,6 +75,7 @@ export interface RunRequest {
   readonly command: readonly string[];
   /** Replaces the image's ENTRYPOINT and clears CMD; `''` clears both. */
   readonly entrypoint?: string;
+  /** `NAME=value`, later ones win; `NAME` alone takes the image's variable away. */
   readonly env: readonly string[];
   readonly workdir?: string;
   readonly user?: string;

@@ -91,7 +91,7 @@ export const run = defineCommand({
     };
     const mode = args.flag('quiet') ? 'quiet' : 'auto';
     const { exitCode } = await context.withEngine((engine) =>
-      withProgress(mode, context, (options) => engine.run(request, options)),
+      withProgress(mode, context, (options) => engine.run(request, options), { shared: true }),
     );
     return exitCode;
   },
@@ -102,7 +102,7 @@ function network(mode: string | undefined): 'none' | 'host' {
   throw new BuildError('unsupported', `Cannot use network "${mode}": only "none" and "host" are supported`);
 }
 
-/** Files first, then `-e`; a variable without a value takes the client's or is left out. */
+/** Files first, then `-e`. A variable without a value takes the client's; `-e` takes it from the image when the client has none. */
 async function environment(
   files: readonly string[],
   items: readonly string[],
@@ -113,8 +113,7 @@ async function environment(
   for (const item of items) {
     const equals = item.indexOf('=');
     if (equals === 0 || item === '') throw new BuildError('usage', `Cannot use "${item}" for "--env": want KEY=VALUE`);
-    if (equals > 0) out.push(item);
-    else if (env[item] !== undefined) out.push(`${item}=${env[item]}`);
+    out.push(equals > 0 || env[item] === undefined ? item : `${item}=${env[item]}`);
   }
   return out;
 }

@@ -5,10 +5,13 @@ import { stripVTControlCharacters } from 'node:util';
 /** A line that is longer is shown in pieces, so that a step without line breaks cannot fill the memory. */
 const MAX_LINE_LENGTH = 64 * 1024;
 
+const CONTROL = /[^\P{Cc}\t]/u;
 const CONTROLS = /[^\P{Cc}\t]/gu;
 
 /** What is left of `text` when everything is gone that a terminal would act upon; tabs stay. */
 export function printableText(text: string): string {
+  // Most lines have none, and looking is much faster than replacing.
+  if (!CONTROL.test(text)) return text;
   return stripVTControlCharacters(text).replace(CONTROLS, '');
 }
 

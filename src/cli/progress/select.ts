@@ -2,26 +2,32 @@
 import type { CliDeps, Environment } from '../types.ts';
 import type { ProgressMode, ProgressRenderer } from './renderer.ts';
 
-/** The renderer for `mode`; `auto` draws when stderr is a terminal that can. */
-export async function createRenderer(mode: ProgressMode, deps: CliDeps, env: Environment): Promise<ProgressRenderer> {
+/** What makes renderers for `mode`; `auto` draws when stderr is a terminal that can. */
+export async function loadRenderer(
+  mode: ProgressMode,
+  deps: CliDeps,
+  env: Environment,
+): Promise<() => ProgressRenderer> {
   switch (mode === 'auto' ? (deps.stderr.isTTY && env['TERM'] !== 'dumb' ? 'tty' : 'plain') : mode) {
     case 'tty': {
       const { ttyRenderer } = await import('./tty.ts');
-      return ttyRenderer({
-        output: deps.stderr,
-        color: (env['NO_COLOR'] ?? '') === '',
-        now: () => deps.now(),
-        every: timerTicker,
-      });
+      const color = (env['NO_COLOR'] ?? '') === '';
+      return () => ttyRenderer({ output: deps.stderr, color, now: () => deps.now(), every: timerTicker });
     }
-    case 'plain':
-      return (await import('./plain.ts')).plainRenderer(deps.stderr);
-    case 'rawjson':
-      return (await import('./json.ts')).jsonRenderer(deps.stderr);
-    case 'quiet':
-      return (await import('./quiet.ts')).quietRenderer(deps.stderr);
+    case 'plain': {
+      const { plainRenderer } = await import('./plain.ts');
+      return () => plainRenderer(deps.stderr);
+    }
+    case 'rawjson': {
+      const { jsonRenderer } = await import('./json.ts');
+      return () => jsonRenderer(deps.stderr);
+    }
+    case 'quiet': {
+      const { quietRenderer } = await import('./quiet.ts');
+      return () => quietRenderer(deps.stderr);
+    }
     default:
-      return { sink: () => undefined, finish: () => undefined };
+      return () => ({ sink: () => undefined, finish: () => undefined });
   }
 }
 

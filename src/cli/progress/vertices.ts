@@ -87,7 +87,7 @@ export function failureTails(vertices: Vertices): string {
   let text = '';
   for (const { outcome, name, tail } of vertices.all()) {
     if (outcome !== 'failed' || tail.length === 0) continue;
-    text += `------\n > ${name}:\n${tail.map((line) => `${seconds(line.atMs, 3)} ${line.text}\n`).join('')}------\n`;
+    text += `------\n > ${name}:\n${tail.map((line) => `${`${seconds(line.atMs, 3)} ${line.text}`.trimEnd()}\n`).join('')}------\n`;
   }
   return text;
 }

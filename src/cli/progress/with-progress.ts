@@ -2,18 +2,24 @@
 import type { ProgressEvent } from '../../core/progress.ts';
 import type { CallOptions } from '../../engine/types.ts';
 import type { CommandContext } from '../types.ts';
+import { episodeRenderer } from './episodes.ts';
 import { printableText } from './log-lines.ts';
 import type { ProgressMode } from './renderer.ts';
-import { createRenderer } from './select.ts';
+import { loadRenderer } from './select.ts';
 
-/** The renderer has finished, and warnings are printed, when the returned promise settles, whichever way. */
+/**
+ * The renderer has finished, and warnings are printed, when the returned promise settles, whichever way. With `shared`, others write to
+ * the terminal too while no step is running.
+ */
 export async function withProgress<T>(
   mode: ProgressMode,
   context: CommandContext,
   work: (options: CallOptions) => Promise<T>,
+  { shared = false } = {},
 ): Promise<T> {
   const { deps, env } = context;
-  const renderer = await createRenderer(mode, deps, env);
+  const create = await loadRenderer(mode, deps, env);
+  const renderer = shared ? episodeRenderer(create) : create();
   const warnings = new Set<string>();
   const progress = (event: ProgressEvent): void => {
     if (event.kind === 'warning') warnings.add(printableText(event.message));
