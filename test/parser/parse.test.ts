@@ -133,7 +133,13 @@ test('reads heredoc bodies in the order of their markers', () => {
   assert.equal(
     run?.kind === 'run' &&
       run.command.kind === 'shell' &&
-      run.command.heredocs.map(({ range: _, ...heredoc }) => heredoc),
+      run.command.heredocs.map(({ name, content, expand, stripTabs, fileDescriptor }) => ({
+        name,
+        content,
+        expand,
+        stripTabs,
+        fileDescriptor,
+      })),
     [
       { name: 'A', content: 'A B\n', expand: true, stripTabs: false, fileDescriptor: '' },
       { name: 'B C', content: 'x\n', expand: false, stripTabs: true, fileDescriptor: '3' },
