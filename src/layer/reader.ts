@@ -58,6 +58,8 @@ const TYPES: Readonly<Record<string, TarEntryType>> = {
 
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 const MAX_ID = 0xffff_fffe;
+/** Extended headers in front of one entry. */
+const MAX_EXTENDED = 16;
 
 /** Throws `invalid-archive` or `limit-exceeded`. Reads `source` to its end, also beyond the end of the archive. */
 export async function* readTar(
@@ -87,39 +89,46 @@ interface OpenEntry extends TarEntry {
 }
 
 async function nextEntry(reader: ByteReader, globals: PaxFields, limits: TarLimits): Promise<OpenEntry | undefined> {
-  const local: PaxFields = { ...globals };
-  if (globals.xattrs !== undefined) local.xattrs = new Map(globals.xattrs);
-  let isExtended = false;
+  // Applied when the entry comes, because a global header may still come between.
+  const local: ((fields: PaxFields) => void)[] = [];
   for (;;) {
     const block = reader.takeNow(BLOCK) ?? (await reader.take(BLOCK));
     if (block === undefined || isZeroBlock(block)) {
-      if (isExtended) throw invalidArchive('an extended header has no entry');
+      if (local.length > 0) throw invalidArchive('an extended header has no entry');
       return undefined;
     }
+    if (local.length > MAX_EXTENDED) throw archiveLimit('an entry has too many extended headers');
     const header = parseHeader(block);
     if (header.size < 0) throw invalidArchive('an entry has a negative size');
-    isExtended ||= header.type === 'x' || header.type === 'L' || header.type === 'K';
     switch (header.type) {
       case 'x':
-      case 'X':
-        parsePax(await extended(reader, header, limits), local);
+      case 'X': {
+        const bytes = await extended(reader, header, limits);
+        local.push((fields) => parsePax(bytes, fields));
         continue;
+      }
       case 'g':
         parsePax(await extended(reader, header, limits), globals);
         continue;
-      case 'L':
-        local.path = longName(await extended(reader, header, limits));
+      case 'L': {
+        const path = longName(await extended(reader, header, limits));
+        local.push((fields) => (fields.path = path));
         continue;
-      case 'K':
-        local.linkPath = longName(await extended(reader, header, limits));
+      }
+      case 'K': {
+        const linkPath = longName(await extended(reader, header, limits));
+        local.push((fields) => (fields.linkPath = linkPath));
         continue;
+      }
       case 'V':
         // The label of a volume.
         await reader.skip(padded(header.size));
         continue;
-      default:
-        return openEntry(reader, header, local, limits);
     }
+    const fields: PaxFields = { ...globals };
+    if (globals.xattrs !== undefined) fields.xattrs = new Map(globals.xattrs);
+    for (const apply of local) apply(fields);
+    return openEntry(reader, header, fields, limits);
   }
 }
 
