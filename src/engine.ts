@@ -1,0 +1,72 @@
+/**
+ * The composition root: one engine over one store. Every part is wired here and in `engine/services.ts`; what a call does not need is not loaded.
+ */
+import type { Engine, EngineOptions } from './engine/types.ts';
+import { openServices } from './engine/services.ts';
+
+/** Opens the store at `options.root`. Throws `store-unwritable` or `store-full` if it cannot be made. */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const services = await openServices(options);
+  return {
+    async build(request, call) {
+      const { build } = await import('./engine/build.ts');
+      return build(services, request, call);
+    },
+    async run(request, call) {
+      const { runContainer } = await import('./engine/containers.ts');
+      return runContainer(services, request, call);
+    },
+    async containers() {
+      const { listContainers } = await import('./engine/containers.ts');
+      return listContainers(services);
+    },
+    async removeContainer(nameOrId, force) {
+      const { openRunner } = await import('./engine/containers.ts');
+      return (await openRunner(services)).remove(nameOrId, force);
+    },
+    async images() {
+      const { listImages } = await import('./engine/images.ts');
+      return listImages(services);
+    },
+    async tag(source, target) {
+      const { tagImage } = await import('./engine/images.ts');
+      return tagImage(services, source, target);
+    },
+    async removeImage(nameOrId, force) {
+      const [{ removeImage }, { userOfImage }] = await Promise.all([
+        import('./engine/images.ts'),
+        import('./engine/containers.ts'),
+      ]);
+      return removeImage(services, nameOrId, force, (image) => userOfImage(services, image));
+    },
+    async inspect(nameOrId) {
+      const { inspectImage } = await import('./engine/images.ts');
+      return inspectImage(services, nameOrId);
+    },
+    async history(nameOrId) {
+      const { imageHistory } = await import('./engine/images.ts');
+      return imageHistory(services, nameOrId);
+    },
+    async save(names, output, call) {
+      const { saveImages } = await import('./engine/transfer.ts');
+      return saveImages(services, names, output, call);
+    },
+    async load(input, call) {
+      const { loadImages } = await import('./engine/transfer.ts');
+      return loadImages(services, input, call);
+    },
+    async import(input, reference, changes, call) {
+      const { importImage } = await import('./engine/transfer.ts');
+      return importImage(services, input, reference, changes, call);
+    },
+    async pull(reference, platform, call) {
+      const { pullImage } = await import('./engine/pull.ts');
+      return pullImage(services, reference, platform, call);
+    },
+    async prune(request, call) {
+      const { prune } = await import('./engine/prune.ts');
+      return prune(services, request, call);
+    },
+    [Symbol.asyncDispose]: () => services.close(),
+  };
+}

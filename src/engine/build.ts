@@ -1,0 +1,87 @@
+/** One build: from inputs to a named image. */
+import { parseDockerfile } from '../parser/parse.ts';
+import { BuildError, throwIfAborted } from '../core/errors.ts';
+import { hostPlatform, parsePlatform } from '../core/platform.ts';
+import type { BuildResult } from '../executor/types.ts';
+import { compile } from '../frontend/build.ts';
+import type { BuildPlan } from '../frontend/types.ts';
+import { assembleImage } from '../image/assemble.ts';
+import type { Image } from '../image/types.ts';
+import type { Reference } from '../oci/reference.ts';
+import { familiarReference, parseReference } from '../oci/reference.ts';
+import type { SnapshotId } from '../snapshot/types.ts';
+import { Bases } from './bases.ts';
+import { openInputs } from './inputs.ts';
+import type { Services } from './services.ts';
+import { solve } from './solve.ts';
+import type { BuildOutcome, BuildRequest, CallOptions } from './types.ts';
+
+export async function build(services: Services, request: BuildRequest, options: CallOptions): Promise<BuildOutcome> {
+  const { signal } = options;
+  const tags = request.tags.map(parseTag);
+  const targetPlatform = request.platform === undefined ? hostPlatform() : parsePlatform(request.platform);
+  await using inputs = await openInputs(request.context, request.dockerfile, signal);
+  const dockerfile = parseDockerfile(inputs.dockerfile);
+  // From here on nothing that the build may find in the store is pruned.
+  await using _lease = await services.lease();
+  const bases = new Bases({ images: services.images, registry: services.registry, pull: request.pull, signal });
+  const plan = await compile(dockerfile, {
+    resolveBase: bases.resolve,
+    buildArgs: request.buildArgs,
+    ...(request.target !== undefined && { target: request.target }),
+    targetPlatform,
+    buildPlatform: hostPlatform(),
+    noCache: request.noCache,
+    network: request.network,
+    labels: request.labels,
+  });
+  const result = await solve(services, plan, inputs.context, options);
+  throwIfAborted(signal);
+  const image = await imageOf(services, plan, result, bases, signal);
+  throwIfAborted(signal);
+  if (tags.length === 0) await services.images.addUnnamed(image.target);
+  for (const tag of tags) await services.images.setName(tag, image.target);
+  return {
+    imageId: image.id,
+    manifest: image.target,
+    names: tags.map(familiarReference),
+    warnings: plan.warnings.map(({ rule, message, range }) => ({
+      message: rule === undefined ? message : `${rule}: ${message}`,
+      ...(range !== undefined && { range }),
+    })),
+  };
+}
+
+function parseTag(text: string): Reference {
+  const reference = parseReference(text);
+  if (reference.digest !== undefined) {
+    throw new BuildError('invalid-reference', `Cannot name an image "${text}": a name given with -t has no digest`);
+  }
+  return reference;
+}
+
+async function imageOf(
+  services: Services,
+  plan: BuildPlan,
+  result: BuildResult,
+  bases: Bases,
+  signal: AbortSignal,
+): Promise<Image> {
+  const base = plan.base && (await bases.image(parseReference(plan.base.reference), plan.platform));
+  return assembleImage(
+    { content: services.content, snapshots: services.snapshots, files: await services.files() },
+    { ...(base && { base }), layers: newLayers(result, base), config: plan.config, history: plan.history, signal },
+  );
+}
+
+/** The snapshots above the base's own. */
+function newLayers(result: BuildResult, base: Image | undefined): readonly SnapshotId[] {
+  switch (result.kind) {
+    case 'image':
+      return [];
+    case 'layers':
+      return result.layers.slice(base?.manifest.layers.length ?? 0);
+    case 'local':
+      throw new Error('a build context is no image');
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The parts of the engine over one store, each made when it is first asked for.
+ *
+ * What a fully cached build does not use (registry client, layer code, native processes) is not even loaded.
+ */
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { Lease } from '../cache/lease.ts';
+import { openContentStore } from '../content/fs-store.ts';
+import type { ContentStore } from '../content/types.ts';
+import { storeError } from '../core/store-errors.ts';
+import type { ImageUnpacker } from '../executor/types.ts';
+import { openImageStore } from '../image/store.ts';
+import type { ImageSource, ImageStore } from '../image/types.ts';
+import type { NativeFiles } from '../runtime-native/tree-types.ts';
+import type { ContainerRuntime } from '../runtime-native/types.ts';
+import { createSnapshotStore } from '../snapshot/store.ts';
+import type { SnapshotStore } from '../snapshot/types.ts';
+import type { EngineOptions } from './types.ts';
+
+export interface Services {
+  /** The store's directory. */
+  readonly root: string;
+  /** Running commands at a time. */
+  readonly parallelism: number;
+  readonly content: ContentStore;
+  readonly images: ImageStore;
+  readonly snapshots: SnapshotStore;
+  readonly files: () => Promise<NativeFiles>;
+  readonly runtime: () => Promise<ContainerRuntime>;
+  readonly registry: () => Promise<ImageSource>;
+  readonly unpacker: () => Promise<ImageUnpacker>;
+  /** To be held by whatever reads or adds to the store while others may prune it. */
+  readonly lease: () => Promise<Lease>;
+  /** Ends what keeps the process alive, such as kept connections. */
+  close(): Promise<void>;
+}
+
+/** Directories of the store that more than one part knows. */
+export const StorePaths = { cache: 'cache', leases: 'leases', containers: 'containers', volumes: 'volumes' } as const;
+
+/** Opens the store at `options.root`, making it when missing. Throws `store-unwritable` and `store-full`. */
+export async function openServices(options: EngineOptions): Promise<Services> {
+  const { root } = options;
+  try {
+    // Others must not reach setuid files of layers through it (CVE-2021-41091).
+    await mkdir(root, { recursive: true, mode: 0o710 });
+  } catch (error) {
+    throw storeError(error, root);
+  }
+  const content = openContentStore(root);
+  const files = once(async () => {
+    const [{ createNativeFiles }, { findRuntimeBinary }] = await Promise.all([
+      import('../runtime-native/files.ts'),
+      import('../runtime-native/binary.ts'),
+    ]);
+    return createNativeFiles({ binaryPath: findRuntimeBinary() });
+  });
+  const snapshots = createSnapshotStore({
+    root,
+    scanLayer: async (dir) => (await files()).scanLayer(dir),
+    removeTree: async (path) => (await files()).removeTree(path),
+  });
+  const registry = once(async () => {
+    const { openRegistrySource } = await import('../registry/pull.ts');
+    return openRegistrySource({ content });
+  });
+  return {
+    root,
+    parallelism: options.parallelism ?? availableParallelism(),
+    content,
+    images: openImageStore(root, { content }),
+    snapshots,
+    files,
+    runtime: once(async () => {
+      const [{ createNativeRuntime }, { findRuntimeBinary }] = await Promise.all([
+        import('../runtime-native/runtime.ts'),
+        import('../runtime-native/binary.ts'),
+      ]);
+      return createNativeRuntime({ binaryPath: findRuntimeBinary() });
+    }),
+    registry,
+    unpacker: once(async () => {
+      const { createUnpacker } = await import('../image/unpack.ts');
+      return createUnpacker({ content, snapshots, files: await files(), source: registry });
+    }),
+    lease: async () => {
+      const { acquireLease } = await import('../cache/lease.ts');
+      return acquireLease(join(root, StorePaths.leases));
+    },
+    async close() {
+      if (registry.started) await (await registry()).close();
+    },
+  };
+}
+
+/** `make` called at the first call, and its promise again at the others; a failure is not kept. */
+function once<T>(make: () => Promise<T>): (() => Promise<T>) & { readonly started: boolean } {
+  let made: Promise<T> | undefined;
+  const get = (): Promise<T> => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
+  return Object.defineProperty(get, 'started', { get: () => made !== undefined }) as typeof get & { readonly started: boolean };
+}
