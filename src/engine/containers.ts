@@ -72,4 +72,3 @@ export async function userOfImage(services: Services, image: Image): Promise<str
   const found = await (await openRunner(services)).list();
   return found.find(({ imageId }) => imageId === image.id)?.name;
 }
-

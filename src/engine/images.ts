@@ -33,13 +33,20 @@ export async function listImages(services: Services): Promise<ImageSummary[]> {
     });
   }
   for (const target of await services.images.unnamed()) {
-    rows.push({ repository: '<none>', tag: '<none>', ...(await describe(services, await services.images.load(target))) });
+    rows.push({
+      repository: '<none>',
+      tag: '<none>',
+      ...(await describe(services, await services.images.load(target))),
+    });
   }
   const label = (row: ImageSummary): string => `${row.repository}:${row.tag}`;
   return rows.sort((a, b) => compareBytes(b.createdAt ?? '', a.createdAt ?? '') || compareBytes(label(a), label(b)));
 }
 
-async function describe(services: Services, image: Image): Promise<Pick<ImageSummary, 'id' | 'createdAt' | 'sizeBytes'>> {
+async function describe(
+  services: Services,
+  image: Image,
+): Promise<Pick<ImageSummary, 'id' | 'createdAt' | 'sizeBytes'>> {
   const sizes = await layerSizes(services, image);
   const known = sizes.filter((size) => size !== undefined);
   return {
@@ -113,7 +120,9 @@ export async function inspectImage(services: Services, nameOrId: string): Promis
   return {
     Id: image.id,
     RepoTags: references.map(familiarReference).sort(compareBytes),
-    RepoDigests: [...new Set(references.map((name) => `${familiarRepository(name)}@${image.target.digest}`))].sort(compareBytes),
+    RepoDigests: [...new Set(references.map((name) => `${familiarRepository(name)}@${image.target.digest}`))].sort(
+      compareBytes,
+    ),
     Created: config.created,
     Author: config.author ?? '',
     Architecture: config.architecture,
@@ -152,7 +161,9 @@ export async function unpackedLayers(services: Services, image: Image): Promise<
   return Promise.all(
     diffIDs.map(async (diffID, index) => {
       const chainID = chainIDOf(diffIDs.slice(0, index + 1));
-      return (await services.snapshots.findUnpacked(diffID)) ?? (chainID && (await services.snapshots.findUnpacked(chainID)));
+      return (
+        (await services.snapshots.findUnpacked(diffID)) ?? (chainID && (await services.snapshots.findUnpacked(chainID)))
+      );
     }),
   );
 }

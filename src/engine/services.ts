@@ -105,5 +105,7 @@ function once<T>(make: () => Promise<T>): (() => Promise<T>) & { readonly starte
     });
     return made;
   };
-  return Object.defineProperty(get, 'started', { get: () => made !== undefined }) as typeof get & { readonly started: boolean };
+  return Object.defineProperty(get, 'started', { get: () => made !== undefined }) as typeof get & {
+    readonly started: boolean;
+  };
 }

@@ -1,11 +1,13 @@
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { readFileSync, readdirSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Lab } from '../support/e2e.ts';
+import { BIN, busyboxTar, Lab } from '../support/e2e.ts';
 import { privileged } from '../support/privileged.ts';
 
 const test = privileged(suite('bad input, end to end'));
@@ -83,7 +85,12 @@ const CASES: readonly Case[] = [
     code: 1,
     says: [/Dockerfile:2/, /\/etc\/passwd/],
   },
-  { title: 'a bad reference', dockerfile: 'FROM Busy_Box\n', code: 3, says: [/Dockerfile:1/, /Busy_Box/, /lower case/] },
+  {
+    title: 'a bad reference',
+    dockerfile: 'FROM Busy_Box\n',
+    code: 3,
+    says: [/Dockerfile:1/, /Busy_Box/, /lower case/],
+  },
   {
     title: 'an unreachable registry',
     dockerfile: 'FROM 127.0.0.1:1/nothing:here\n',
@@ -104,7 +111,10 @@ test('each mistake in a build has its own report and exit code, and leaves the s
   for (const [index, { title, dockerfile, files, code, says }] of CASES.entries()) {
     const before = inventory(lab.store);
     const encoded = Object.fromEntries(
-      Object.entries(files ?? {}).map(([name, text]) => [name, Buffer.from(text, name.endsWith('.gz') ? 'latin1' : 'utf8')]),
+      Object.entries(files ?? {}).map(([name, text]) => [
+        name,
+        Buffer.from(text, name.endsWith('.gz') ? 'latin1' : 'utf8'),
+      ]),
     );
     const dir = await lab.context(`case${index}`, { ...encoded, Dockerfile: dockerfile });
     const outcome = await lab.run(['build', '-t', 'bad', dir]);
@@ -117,7 +127,13 @@ test('each mistake in a build has its own report and exit code, and leaves the s
 
 test('a wrong digest and a truncated blob from a registry are refused', async () => {
   await using lab = await Lab.open({ empty: true });
-  const config = Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [`sha256:${'0'.repeat(64)}`] } }));
+  const config = Buffer.from(
+    JSON.stringify({
+      architecture: 'amd64',
+      os: 'linux',
+      rootfs: { type: 'layers', diff_ids: [`sha256:${'0'.repeat(64)}`] },
+    }),
+  );
   const digest = (bytes: Buffer) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
   const layer = Buffer.alloc(4096, 'x');
   const manifest = Buffer.from(
@@ -135,7 +151,8 @@ test('a wrong digest and a truncated blob from a registry are refused', async ()
       response.setHeader('Content-Type', 'application/vnd.oci.image.manifest.v1+json');
       response.end(request.method === 'HEAD' ? undefined : manifest);
     } else if (url.includes(digest(config))) response.end(config);
-    else if (url.includes('/blobs/')) response.end(served === 'wrong' ? Buffer.alloc(4096, 'y') : layer.subarray(0, 100));
+    else if (url.includes('/blobs/'))
+      response.end(served === 'wrong' ? Buffer.alloc(4096, 'y') : layer.subarray(0, 100));
     else response.end('{}');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -176,11 +193,38 @@ test('an unwritable store is told, with its own exit code', async () => {
   assert.match(outcome.stderr, /\/proc\/tsbuild/);
 });
 
+test('a full disk is told, with its own exit code, and the next build works', async () => {
+  await using lab = await Lab.open({ empty: true });
+  const big = await lab.context('big', { Dockerfile: 'FROM busybox\nCOPY big /\n', big: Buffer.alloc(24 << 20) });
+  const small = await lab.context('small', {
+    Dockerfile: 'FROM busybox\nCOPY small /\nRUN cat /small\n',
+    small: 'fits',
+  });
+  await writeFile(join(lab.dir, 'base.tar'), busyboxTar());
+  await mkdir(lab.store);
+  // A small file system of its own, gone with the mount namespace.
+  const script = `
+    mount -t tmpfs -o size=16m none "$TSBUILD_ROOT" || exit 99
+    "$0" import base.tar busybox >/dev/null || exit 98
+    "$0" build ${big}; echo "big: $?"
+    "$0" build -t small ${small}; echo "small: $?"
+    ls "$TSBUILD_ROOT/snapshots/active" | wc -l`;
+  const done = spawnSync('unshare', ['--mount', 'sh', '-c', script, BIN], {
+    cwd: lab.dir,
+    env: { ...process.env, TSBUILD_ROOT: lab.store },
+    encoding: 'utf8',
+  });
+  assert.match(done.stdout, /big: 6\n/, done.stderr);
+  assert.match(done.stderr, /no space left/);
+  assert.match(done.stdout, /small: 0\n0\n/, done.stderr);
+});
+
 test('a tar that leaves the root stays inside it', async () => {
   await using lab = await Lab.open();
-  const { spawnSync } = await import('node:child_process');
   const dir = await lab.context('escape', { 'inner/a': 'a', canary: 'safe' });
-  spawnSync('tar', ['-cf', 'evil.tar', '-P', '--transform', 's,^inner/a,../../../../canary-out,', 'inner/a'], { cwd: dir });
+  spawnSync('tar', ['-cf', 'evil.tar', '-P', '--transform', 's,^inner/a,../../../../canary-out,', 'inner/a'], {
+    cwd: dir,
+  });
   const outcome = await lab.run(['build', '-f', '-', dir], { input: 'FROM busybox\nADD evil.tar /x/y/\n' });
   assert.is.not(outcome.code, 0, outcome.stderr);
   assert.match(outcome.stderr, /canary-out/);

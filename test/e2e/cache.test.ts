@@ -41,7 +41,14 @@ test('a second build finds every step and makes the same image', async () => {
   const id = await idOf(lab, 'app');
   for (const step of ['RUN cat left.txt', 'RUN cat /right.txt', 'RUN cat /l /r']) assert.not.ok(wasCached(first, step));
   const second = await lab.ok(['build', '-t', 'app', join(lab.dir, 'app')]);
-  for (const step of ['COPY left.txt', 'RUN cat left.txt', 'COPY right.txt', 'RUN cat /right.txt', 'COPY --from=left', 'RUN cat /l /r']) {
+  for (const step of [
+    'COPY left.txt',
+    'RUN cat left.txt',
+    'COPY right.txt',
+    'RUN cat /right.txt',
+    'COPY --from=left',
+    'RUN cat /l /r',
+  ]) {
     assert.ok(wasCached(second, step), step);
   }
   assert.is(await idOf(lab, 'app'), id);

@@ -18,14 +18,18 @@ EXPOSE 80/tcp
 CMD ["cat", "/d/one"]
 `;
 
-async function inspect(lab: Lab, name: string): Promise<{ Id: string; RootFS: { Layers: string[] }; RepoTags: string[]; Config: { Cmd: string[] } }> {
+async function inspect(
+  lab: Lab,
+  name: string,
+): Promise<{ Id: string; RootFS: { Layers: string[] }; RepoTags: string[]; Config: { Cmd: string[] } }> {
   const [image] = JSON.parse((await lab.ok(['inspect', name])).stdout) as never[];
   if (image === undefined) throw new Error(`nothing under ${name}`);
   return image;
 }
 
 /** What a container sees, in full. */
-const SURVEY = 'find / -xdev -path /proc -prune -o -path /sys -prune -o -path /dev -prune -o -exec stat -c "%n %a %u:%g %h %F %s" {} + | grep -v "^/etc/\\(hosts\\|hostname\\|resolv.conf\\)" | grep -v "^/ "| sort';
+const SURVEY =
+  'find / -xdev -path /proc -prune -o -path /sys -prune -o -path /dev -prune -o -exec stat -c "%n %a %u:%g %h %F %s" {} + | grep -v "^/etc/\\(hosts\\|hostname\\|resolv.conf\\)" | grep -v "^/ "| sort';
 
 test('save and load keep the image: its ID, its files and its names', async () => {
   await using lab = await Lab.open();
@@ -61,10 +65,29 @@ test('an archive is also an OCI layout, packed or unpacked', async () => {
 test('import takes a compressed root file system, sets the configuration, and the image runs', async () => {
   await using lab = await Lab.open();
   const tree = join(lab.dir, 'tree');
-  await lab.ok(['run', '--rm', '-v', `${tree}:/out`, 'busybox', 'sh', '-c', 'mkdir /out/bin && cp /bin/busybox /out/bin/sh']);
+  await lab.ok([
+    'run',
+    '--rm',
+    '-v',
+    `${tree}:/out`,
+    'busybox',
+    'sh',
+    '-c',
+    'mkdir /out/bin && cp /bin/busybox /out/bin/sh',
+  ]);
   const archive = join(lab.dir, 'tree.tar.gz');
   assert.is(spawnSync('tar', ['-czf', archive, '-C', tree, '.']).status, 0);
-  await lab.ok(['import', '-c', 'CMD ["sh", "-c", "echo $HELLO"]', '-c', 'ENV HELLO=imported', '-m', 'by hand', archive, 'mine:1']);
+  await lab.ok([
+    'import',
+    '-c',
+    'CMD ["sh", "-c", "echo $HELLO"]',
+    '-c',
+    'ENV HELLO=imported',
+    '-m',
+    'by hand',
+    archive,
+    'mine:1',
+  ]);
   assert.is((await lab.ok(['run', '--rm', 'mine:1'])).stdout, 'imported\n');
   assert.match((await lab.ok(['history', 'mine:1'])).stdout, /by hand/);
 });
@@ -89,7 +112,11 @@ test('images, tag, rmi and history', async () => {
 
 test('the context may be a tar on standard input, and so may the Dockerfile', async () => {
   await using lab = await Lab.open();
-  const dir = await lab.context('ctx', { Dockerfile: 'FROM busybox\nCOPY a /a\n', a: 'from a tar\n', 'other.Dockerfile': 'FROM busybox\nRUN echo other > /a\n' });
+  const dir = await lab.context('ctx', {
+    Dockerfile: 'FROM busybox\nCOPY a /a\n',
+    a: 'from a tar\n',
+    'other.Dockerfile': 'FROM busybox\nRUN echo other > /a\n',
+  });
   const tar = spawnSync('tar', ['-czf', '-', '-C', dir, '.']).stdout;
   await lab.ok(['-t', 'tarred', '-'], { input: tar });
   assert.is(await lab.sh('tarred', 'cat /a'), 'from a tar\n');

@@ -15,10 +15,16 @@ const test = privileged(suite('base images from a registry, end to end'));
 function baseImage(mark: string): ReturnType<typeof testImage> {
   const change = execFileSync(
     'sh',
-    ['-c', `d=$(mktemp -d) && cd "$d" && mkdir etc && touch etc/.wh.group && echo ${mark} > mark && tar -c --numeric-owner --owner=0 --group=0 --mtime=@0 etc/.wh.group mark && rm -r "$d"`],
+    [
+      '-c',
+      `d=$(mktemp -d) && cd "$d" && mkdir etc && touch etc/.wh.group && echo ${mark} > mark && tar -c --numeric-owner --owner=0 --group=0 --mtime=@0 etc/.wh.group mark && rm -r "$d"`,
+    ],
     { maxBuffer: 1 << 20 },
   );
-  return testImage({ layers: [busyboxTar(), change], config: { Env: ['PATH=/bin', `MARK=${mark}`], Cmd: ['cat', '/mark'] } });
+  return testImage({
+    layers: [busyboxTar(), change],
+    config: { Env: ['PATH=/bin', `MARK=${mark}`], Cmd: ['cat', '/mark'] },
+  });
 }
 
 test('FROM pulls from a registry, once; later builds do without it', async () => {
@@ -64,7 +70,11 @@ test('of an index, the image for the wanted platform is taken', async () => {
   const native = process.arch === 'arm64' ? 'arm64' : 'amd64';
   const mine = baseImage('mine');
   const other = testImage({ layers: ['other'], architecture: 's390x' });
-  for (const [tag, image] of [['mine', mine], ['other', other]] as const) await registry.push('multi', tag, image);
+  for (const [tag, image] of [
+    ['mine', mine],
+    ['other', other],
+  ] as const)
+    await registry.push('multi', tag, image);
   const index = json({
     schemaVersion: 2,
     mediaType: MediaType.ociIndex,

@@ -31,7 +31,10 @@ test('exit codes are those of docker run', async () => {
 
 test('environment, user, working directory and hostname', async () => {
   await using lab = await Lab.open();
-  await lab.build('app', 'FROM busybox\nRUN echo 'dev:x:1234:1234::/home/dev:/bin/sh' >> /etc/passwd\nENV A=image B=image\nUSER dev\nWORKDIR /work\n');
+  await lab.build(
+    'app',
+    'FROM busybox\nRUN echo dev:x:1234:1234::/home/dev:/bin/sh >> /etc/passwd\nENV A=image B=image\nUSER dev\nWORKDIR /work\n',
+  );
   const sh = async (flags: string[], script: string) =>
     (await lab.ok(['run', '--rm', ...flags, 'app', 'sh', '-c', script])).stdout;
   assert.is(await sh(['-e', 'B=flag'], 'echo $A $B'), 'image flag\n');
@@ -50,7 +53,10 @@ test('volumes: host directories, read-only ones, and named ones that are seeded'
   await mkdir(host);
   await writeFile(join(host, 'in'), 'from the host\n');
   const flags = ['-v', `${host}:/mnt`];
-  assert.is((await lab.ok(['run', '--rm', ...flags, 'app', 'sh', '-c', 'cat /mnt/in; echo out > /mnt/out'])).stdout, 'from the host\n');
+  assert.is(
+    (await lab.ok(['run', '--rm', ...flags, 'app', 'sh', '-c', 'cat /mnt/in; echo out > /mnt/out'])).stdout,
+    'from the host\n',
+  );
   assert.is(await readFile(join(host, 'out'), 'utf8'), 'out\n');
   const refused = await lab.run(['run', '--rm', '-v', `${host}:/mnt:ro`, 'app', 'sh', '-c', 'echo x > /mnt/x']);
   assert.is.not(refused.code, 0);
@@ -101,7 +107,9 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGKILL'] as const) {
   test(`${signal} to a build ends its containers and leaves no mount`, async () => {
     await using lab = await Lab.open();
     const marker = `3${Math.trunc(Math.random() * 1e6)}`;
-    const dir = await lab.context('app', { Dockerfile: `FROM busybox\nRUN sleep ${marker} & touch /started; sleep ${marker}\n` });
+    const dir = await lab.context('app', {
+      Dockerfile: `FROM busybox\nRUN sleep ${marker} & touch /started; sleep ${marker}\n`,
+    });
     const build = spawn(BIN, ['build', dir], { env: { ...process.env, TSBUILD_ROOT: lab.store }, stdio: 'ignore' });
     const ended = new Promise<number | null>((resolve) => build.once('exit', resolve));
     await until(() => processesWith(`sleep\0${marker}`).length >= 2, 'the step runs');
