@@ -72,7 +72,8 @@ class FileContentMemo implements ContentMemo {
     if (!isMemoKey(statKey)) throw new Error(`"${statKey}" cannot be the key of a memo`);
     if (!this.#fresh) {
       const { LRUCache } = await import('lru-cache');
-      this.#fresh ??= new LRUCache({ max: this.#maxEntries });
+      // By size and not by `max`, for which room would be made at once.
+      this.#fresh ??= new LRUCache({ maxSize: this.#maxEntries, sizeCalculation: () => 1 });
     }
     this.#fresh.set(statKey, digest);
     this.#dirty = true;
