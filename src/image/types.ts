@@ -62,8 +62,6 @@ export interface ImageSource {
 export interface FetchLayersOptions extends FetchOptions {
   /** Every layer when absent. */
   readonly isNeeded?: (layer: Descriptor, index: number) => Promise<boolean>;
-  /** A layer's blob has arrived, so that its use can begin while others are on their way. */
-  readonly onFetched?: (layer: Descriptor) => void;
 }
 
 export interface FetchOptions {

@@ -25,8 +25,7 @@ export async function fetchLayerBlobs(source: LayerSource, image: Image, options
   const wanted = new Map<string, Descriptor>();
   for (const [index, layer] of image.manifest.layers.entries()) {
     if (wanted.has(layer.digest) || (await options.isNeeded?.(layer, index)) === false) continue;
-    if (await source.content.has(layer.digest)) options.onFetched?.(layer);
-    else wanted.set(layer.digest, layer);
+    if (!(await source.content.has(layer.digest))) wanted.set(layer.digest, layer);
   }
   const failed = new AbortController();
   const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
@@ -35,7 +34,6 @@ export async function fetchLayerBlobs(source: LayerSource, image: Image, options
   async function worker(): Promise<void> {
     for (let layer = queue.shift(); layer !== undefined && !signal.aborted; layer = queue.shift()) {
       await fetchLayer(source, layer, { ...options, signal });
-      options.onFetched?.(layer);
     }
   }
   await Promise.all(

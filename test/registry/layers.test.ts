@@ -19,10 +19,8 @@ test('layers that are needed and missing are fetched once, with progress', async
   registry.add('app', 'latest', MADE);
   await rig.content.put(Buffer.from('three'));
   const progress = new Map<Digest, readonly [number, number]>();
-  const arrived: Digest[] = [];
   await rig.source.fetchLayers(parseReference(`${registry.host}/app`), MADE.image, {
     onProgress: (digest, current, total) => progress.set(digest, [current, total]),
-    onFetched: (layer) => arrived.push(layer.digest),
   });
   assert.equal(
     registry.seen.map((request) => request.url).sort(),
@@ -30,13 +28,6 @@ test('layers that are needed and missing are fetched once, with progress', async
   );
   assert.is(rig.content.blobs.get(LARGE)?.equals(BYTES), true);
   assert.equal(progress.get(LARGE), [BYTES.length, BYTES.length]);
-  assert.equal(
-    arrived.sort(),
-    MADE.image.manifest.layers
-      .slice(0, 3)
-      .map((layer) => layer.digest)
-      .sort(),
-  );
 });
 
 test('layers that are not needed are not fetched', async () => {
