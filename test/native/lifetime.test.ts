@@ -1,0 +1,234 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { BuildError } from '../../src/core/errors.ts';
+import type { ContainerSpec, RunningContainer } from '../../src/runtime-native/types.ts';
+import { containerSuite } from '../support/container.ts';
+
+const DEADLINE_MS = 20_000;
+
+/** Polls until `condition` holds; the deadline only ends a test that has already failed. */
+async function until(what: string, condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + DEADLINE_MS;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** Whether a process runs; a zombie that nobody reaps does not. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+/** The pids of processes whose command line has `text`. */
+function processesWith(text: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return isRunning(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').includes(text);
+      } catch {
+        return false;
+      }
+    });
+}
+
+function parentOf(pid: number): number {
+  return Number(/\nPPid:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
+
+/** Every directory on a cgroup file system that was made for the container `id`. */
+function groupsOf(id: string): string[] {
+  const found: string[] = [];
+  for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
+    const [, , , , point, ...rest] = line.split(' ');
+    if (point === undefined || !/ - cgroup2? /.test(` ${rest.join(' ')} `)) continue;
+    visit(point, 0);
+  }
+  return found;
+
+  function visit(directory: string, depth: number): void {
+    if (depth > 6) return;
+    for (const entry of readdirSync(directory, { withFileTypes: true })) {
+      if (!entry.isDirectory()) continue;
+      if (entry.name.startsWith(`${id}.`)) found.push(join(directory, entry.name));
+      else visit(join(directory, entry.name), depth + 1);
+    }
+  }
+}
+
+let marks = 0;
+
+/** A number of seconds to sleep for that no other process on the machine has. */
+function mark(): string {
+  return `${9_000_000 + process.pid}.${++marks}`;
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof BuildError ? error.code : undefined;
+}
+
+containerSuite('native runtime: the end of a container', (test) => {
+  test('an abort kills everything and rejects after the cleanup', async (rig) => {
+    const seconds = mark();
+    const spec = rig.spec(
+      `(sleep ${seconds} & sleep ${seconds} & trap "" TERM INT; wait) & echo up; sleep ${seconds}`,
+      {
+        mounts: [{ kind: 'tmpfs', target: '/stub', readonly: false }],
+      },
+    );
+    const abort = new AbortController();
+    let running: RunningContainer | undefined;
+    let code: string | undefined;
+    try {
+      await rig.run(spec, {
+        signal: abort.signal,
+        onStarted: (container) => (running = container),
+        onStdout: () => abort.abort(),
+      });
+    } catch (error) {
+      code = codeOf(error);
+    }
+    assert.is(code, 'cancelled');
+    assert.ok(running);
+    assert.equal(processesWith(seconds), []);
+    assert.equal(groupsOf(spec.id), []);
+    assert.ok(spec.rootfs.kind === 'overlay' && !existsSync(join(spec.rootfs.upper, 'stub')));
+  });
+
+  test('an abort before the start starts nothing', async (rig) => {
+    let started = false;
+    let code: string | undefined;
+    try {
+      await rig.run(rig.spec('true'), { signal: AbortSignal.abort(), onStarted: () => (started = true) });
+    } catch (error) {
+      code = codeOf(error);
+    }
+    assert.is(code, 'cancelled');
+    assert.not(started);
+  });
+
+  test('an abort at any moment of the start leaves nothing behind', async (rig) => {
+    const seconds = mark();
+    for (let turns = 0; turns < 24; turns++) {
+      const abort = new AbortController();
+      const spec = rig.spec(`sleep ${seconds}`);
+      const run = rig.run(spec, { signal: abort.signal, onStarted: () => abort.abort() });
+      let left = turns * 3;
+      const tick = (): void => void (left-- > 0 ? setImmediate(tick) : abort.abort());
+      tick();
+      let code: string | undefined;
+      await run.catch((error: unknown) => (code = codeOf(error)));
+      assert.is(code, 'cancelled');
+      assert.equal(groupsOf(spec.id), []);
+    }
+    assert.equal(processesWith(seconds), []);
+  });
+
+  test('while it runs it has groups of its own, and none afterwards', async (rig) => {
+    const spec = rig.spec('true');
+    let during: string[] = [];
+    await rig.run(spec, { onStarted: () => (during = groupsOf(spec.id)) });
+    assert.equal(groupsOf(spec.id), []);
+    assert.ok(during.length > 0);
+  });
+
+  test('the death of the supervisor ends the container; the next start sweeps its groups', async (rig) => {
+    const seconds = mark();
+    const spec = rig.spec(`sleep ${seconds} & sleep ${seconds}`, { user: 'app' });
+    let code: string | undefined;
+    let pid = 0;
+    await rig
+      .run(spec, {
+        onStarted: (container) => {
+          pid = container.pid;
+          process.kill(parentOf(pid), 'SIGKILL');
+        },
+      })
+      .catch((error: unknown) => (code = codeOf(error)));
+    assert.is(code, 'runtime-failed');
+    await until('the processes are gone', () => !isRunning(pid) && processesWith(seconds).length === 0);
+    assert.ok(groupsOf(spec.id).length > 0, 'nobody was left to remove the groups');
+    await rig.output('true');
+    assert.equal(groupsOf(spec.id), []);
+  });
+
+  test('the death of the caller ends the container and cleans up', async (rig) => {
+    const seconds = mark();
+    const spec = rig.spec(`echo up; sleep ${seconds} & sleep ${seconds}`, {
+      mounts: [{ kind: 'tmpfs', target: '/stub', readonly: false }],
+    });
+    const caller = runElsewhere(rig.directory, spec, 'pipe');
+    const died = new Promise((resolve) => caller.on('close', resolve));
+    caller.stdout.once('data', () => caller.kill('SIGKILL'));
+    await died;
+    await until('the processes are gone', () => processesWith(seconds).length === 0);
+    await until('the groups are gone', () => groupsOf(spec.id).length === 0);
+    await until(
+      'the stub is gone',
+      () => spec.rootfs.kind === 'overlay' && !existsSync(join(spec.rootfs.upper, 'stub')),
+    );
+  });
+
+  test('a caller that does not read holds the output back but not the kill', async (rig) => {
+    const seconds = mark();
+    const spec = rig.spec(`yes & sleep ${seconds}`);
+    const caller = runElsewhere(rig.directory, spec, 'inherit');
+    await until('the container runs', () => processesWith(`sleep ${seconds}`).length > 0);
+    caller.kill('SIGKILL');
+    await until('the processes are gone', () => processesWith(seconds).length === 0);
+    caller.stdout.destroy();
+  });
+
+  test('tells when the kernel killed the process for want of memory', async (rig) => {
+    const spec = rig.spec('trap "exec tail /dev/zero" USR1; echo up; while :; do sleep 0.01; done');
+    let container: RunningContainer | undefined;
+    const { exit } = await rig.run(spec, {
+      onStarted: (running) => (container = running),
+      onStdout: () => {
+        const group = groupsOf(spec.id).find(
+          (path) => existsSync(join(path, 'memory.limit_in_bytes')) || existsSync(join(path, 'memory.max')),
+        );
+        if (group === undefined) throw new Error('no memory group');
+        const v1 = join(group, 'memory.limit_in_bytes');
+        writeFileSync(existsSync(v1) ? v1 : join(group, 'memory.max'), `${16 * 1024 * 1024}`);
+        container?.kill('SIGUSR1');
+      },
+    });
+    assert.equal(exit, { code: 137, oomKilled: true });
+  });
+
+  test('an error in a callback of the caller kills the container', async (rig) => {
+    const seconds = mark();
+    let message = '';
+    await rig
+      .run(rig.spec(`echo up; sleep ${seconds}`), {
+        onStdout: () => {
+          throw new Error('a bug');
+        },
+      })
+      .catch((error: unknown) => (message = error instanceof Error ? error.message : ''));
+    assert.is(message, 'a bug');
+    await until('the processes are gone', () => processesWith(seconds).length === 0);
+  });
+});
+
+/** Runs the container from another Node process, so that this can be killed. */
+function runElsewhere(directory: string, spec: ContainerSpec, stdio: 'pipe' | 'inherit'): ReturnType<typeof spawnNode> {
+  const file = join(directory, `caller-${spec.id}.json`);
+  writeFileSync(file, JSON.stringify(spec));
+  return spawnNode(file, stdio);
+}
+
+function spawnNode(file: string, stdio: string) {
+  return spawn(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'caller.ts'), file, stdio], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
