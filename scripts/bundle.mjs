@@ -1,5 +1,6 @@
 // Bundles the command line into dist/: one small entry, everything that is imported lazily in chunks of its own.
-import { readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { build } from 'esbuild';
 
 const root = new URL('..', import.meta.url);
@@ -21,7 +22,6 @@ const parserAlone = {
   },
 };
 
-await rm(path('dist'), { recursive: true, force: true });
 const result = await build({
   entryPoints: { tsbuild: path('src/cli/process.ts') },
   outdir: path('dist'),
@@ -38,7 +38,15 @@ const result = await build({
   metafile: true,
   plugins: [parserAlone],
   logLevel: 'warning',
-});
+  write: false,
+}).catch(() => process.exit(1)); // esbuild has told why
+
+// Only now, so that a mistake in the sources does not take a working bundle away.
+await rm(path('dist'), { recursive: true, force: true });
+for (const file of result.outputFiles) {
+  await mkdir(dirname(file.path), { recursive: true });
+  await writeFile(file.path, file.contents);
+}
 
 if (process.argv.includes('--sizes')) {
   for (const [name, output] of Object.entries(result.metafile.outputs))
