@@ -173,7 +173,7 @@ function blanksEnd(line: string, offset: number): number {
   return LEADING_BLANKS.lastIndex;
 }
 
-/** A lexer for nearley, for one escape character; it can be used for any number of lines, one after the other. */
+/** A lexer for nearley, for one escape character and any number of lines, one after the other. */
 export class LineLexer {
   readonly #moo: moo.Lexer;
   readonly #firstValue: RegExp;
@@ -301,5 +301,17 @@ export class LineLexer {
   }
 }
 
-/** The lexer whose token types the compiled grammar refers to. */
-export const lexer = new LineLexer('\\');
+const lexers = new Map<string, LineLexer>();
+
+/** The lexer for an escape character; there is one, as a line is read from its beginning to its end before the next. */
+export function lexerFor(escape: '\\' | '`'): LineLexer {
+  let found = lexers.get(escape);
+  if (found === undefined) {
+    found = new LineLexer(escape);
+    lexers.set(escape, found);
+  }
+  return found;
+}
+
+/** What the compiled grammar asks for the names of tokens. */
+export const lexer = lexerFor('\\');

@@ -2,7 +2,8 @@
 import nearley from 'nearley';
 
 import compiledGrammar from '../../grammar/dockerfile.generated.ts';
-import { INSTRUCTIONS, keywordOf, LineLexer } from '../../grammar/lexer.ts';
+import { INSTRUCTIONS, keywordOf, lexerFor } from '../../grammar/lexer.ts';
+import type { LineLexer } from '../../grammar/lexer.ts';
 import type { Syntax, Token, TokenType } from '../../grammar/syntax.ts';
 import type { BuildError } from '../core/errors.ts';
 import type { LogicalLine } from './lines.ts';
@@ -34,9 +35,13 @@ class RuleParser extends nearley.Parser {
 
   /** The parses of one line. */
   parse(line: string): readonly Syntax[] {
-    this.restore(this.#start);
-    this.feed(line);
-    return this.results as readonly Syntax[];
+    try {
+      this.feed(line);
+      return this.results as readonly Syntax[];
+    } finally {
+      // A long line's parse table is large.
+      this.restore(this.#start);
+    }
   }
 
   reportError(): string {
@@ -44,13 +49,25 @@ class RuleParser extends nearley.Parser {
   }
 }
 
-/** Parses the lines of one file; keeps a parser for each keyword, as most of a parser's first state is the same each time. */
-export class SyntaxParser {
+const parsers = new Map<string, SyntaxParser>();
+
+/** The parser for an escape character. */
+export function syntaxParserFor(escape: '\\' | '`'): SyntaxParser {
+  let parser = parsers.get(escape);
+  if (parser === undefined) {
+    parser = new SyntaxParser(lexerFor(escape));
+    parsers.set(escape, parser);
+  }
+  return parser;
+}
+
+/** Parses line after line; keeps a parser for each keyword, as its first state is always the same. */
+class SyntaxParser {
   readonly #lexer: LineLexer;
   readonly #parsers = new Map<TokenType, RuleParser>();
 
-  constructor(escape: '\\' | '`') {
-    this.#lexer = new LineLexer(escape);
+  constructor(lexer: LineLexer) {
+    this.#lexer = lexer;
   }
 
   /** Errors: whatever keeps the line from being an instruction. */

@@ -85,7 +85,7 @@ export class LineReader {
   next(): LogicalLine | undefined {
     let comments: string[] = [];
     for (let physical = this.#read(); physical !== undefined; physical = this.#read()) {
-      const text = withoutLineEnd(physical).trimStart();
+      const text = physical.trimStart();
       if (text.startsWith('#')) {
         // Blank lines do not part a comment from its instruction, an empty comment does.
         const comment = text.slice(1).trim();
@@ -104,9 +104,8 @@ export class LineReader {
     const start = this.#offset;
     for (;;) {
       const bodyEnd = this.#offset;
-      const physical = this.#read();
-      if (physical === undefined) return undefined;
-      const text = withoutLineEnd(physical);
+      const text = this.#read();
+      if (text === undefined) return undefined;
       if ((stripTabs ? text.replace(/^\t+/, '') : text) === terminator) {
         const end = { line: this.#line - 1, column: text.length + 1 };
         return { raw: this.#file.text.slice(start, bodyEnd), end };
@@ -115,39 +114,38 @@ export class LineReader {
   }
 
   #join(first: string, comments: string | undefined): LogicalLine {
+    const content = first.trimStart();
     const pieces: Piece[] = [];
-    let offset = 0;
-    let physical: string | undefined = first;
     let emptyLine: number | undefined;
-    let leading = true;
-    for (; physical !== undefined; physical = this.#read()) {
-      let text = withoutLineEnd(physical);
-      if (!leading) {
-        const content = text.trimStart();
-        if (content.startsWith('#')) continue;
-        if (content === '') {
-          emptyLine ??= this.#line - 1;
-          continue;
-        }
-      }
-      const continues = this.#continuation(text);
-      if (continues !== undefined) text = text.slice(0, continues);
-      const indent = leading ? text.length - text.trimStart().length : 0;
-      text = text.slice(indent);
-      pieces.push({ text, offset, line: this.#line - 1, column: indent + 1 });
-      offset += text.length;
-      leading = false;
-      if (continues === undefined) break;
+    let continues = this.#append(pieces, content, first.length - content.length);
+    while (continues) {
+      const text = this.#read();
+      if (text === undefined) break;
+      const rest = text.trimStart();
+      if (rest === '') emptyLine ??= this.#line - 1;
+      else if (!rest.startsWith('#')) continues = this.#append(pieces, text, 0);
     }
-    if (emptyLine !== undefined) {
-      const place = { line: emptyLine, column: 1 };
-      this.warnings.push({
-        rule: 'NoEmptyContinuation',
-        message: 'Empty continuation line',
-        range: { file: this.#file, start: place, end: place },
-      });
-    }
+    if (emptyLine !== undefined) this.#warnEmpty(emptyLine);
     return new LogicalLine(this.#file, pieces, comments);
+  }
+
+  /** Adds what the last line read has to say, which begins at `indent`; whether the next line belongs to it as well. */
+  #append(pieces: Piece[], text: string, indent: number): boolean {
+    const last = pieces.at(-1);
+    const offset = last === undefined ? 0 : last.offset + last.text.length;
+    const end = this.#continuation(text);
+    const piece = end === undefined ? text : text.slice(0, end);
+    pieces.push({ text: piece, offset, line: this.#line - 1, column: indent + 1 });
+    return end !== undefined;
+  }
+
+  #warnEmpty(line: number): void {
+    const place = { line, column: 1 };
+    this.warnings.push({
+      rule: 'NoEmptyContinuation',
+      message: 'Empty continuation line',
+      range: { file: this.#file, start: place, end: place },
+    });
   }
 
   /** Where the escape character is that makes the line go on; a doubled one does not. */
@@ -158,27 +156,21 @@ export class LineReader {
     return end - 1;
   }
 
-  /** The next physical line with its line feed. */
+  /** The next physical line without its line end. */
   #read(): string | undefined {
     const { text } = this.#file;
-    if (this.#offset >= text.length) return undefined;
-    const feed = text.indexOf('\n', this.#offset);
-    const end = feed === -1 ? text.length : feed + 1;
-    const line = text.slice(this.#offset, end);
+    const start = this.#offset;
+    if (start >= text.length) return undefined;
+    const feed = text.indexOf('\n', start);
+    let end = feed === -1 ? text.length : feed;
     // UTF-8 takes at most three bytes for a UTF-16 code unit.
-    const length = feed === -1 ? line.length : line.length - 1;
-    if (length * 3 > MAX_LINE_BYTES) {
-      const bytes = Buffer.byteLength(line) - (line.length - length);
+    if ((end - start) * 3 > MAX_LINE_BYTES) {
+      const bytes = Buffer.byteLength(text.slice(start, end));
       if (bytes > MAX_LINE_BYTES) throw lineTooLong(this.#file, this.#line, bytes, MAX_LINE_BYTES);
     }
-    this.#offset = end;
+    this.#offset = end + 1;
     this.#line++;
-    return line;
+    while (end > start && text[end - 1] === '\r') end--;
+    return text.slice(start, end);
   }
-}
-
-function withoutLineEnd(line: string): string {
-  let end = line.length;
-  while (end > 0 && (line[end - 1] === '\n' || line[end - 1] === '\r')) end--;
-  return line.slice(0, end);
 }

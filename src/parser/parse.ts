@@ -4,7 +4,7 @@ import type { SourceFile } from '../core/source.ts';
 import type { LogicalLine } from './lines.ts';
 import type { Dockerfile, Heredoc, Instruction, ParseWarning } from './types.ts';
 
-import { SyntaxParser } from './ast.ts';
+import { syntaxParserFor } from './ast.ts';
 import { readDirectives } from './directives.ts';
 import { beforeFrom, noInstructions, noStage, refusedTrigger, severalTriggers, unterminatedHeredoc } from './errors.ts';
 import { parseMarker, stripLeadingTabs } from './heredoc.ts';
@@ -54,7 +54,7 @@ function readInstructions(
   directiveLines: number,
 ): { readonly instructions: readonly Instruction[]; readonly warnings: readonly ParseWarning[] } {
   const reader = new LineReader(file, escape, directiveLines);
-  const parser = new SyntaxParser(escape);
+  const parser = syntaxParserFor(escape);
   const instructions: Instruction[] = [];
   for (let line = reader.next(); line !== undefined; line = reader.next()) {
     const syntax = parser.parse(line);
