@@ -1,10 +1,11 @@
 // Bundles the command line into dist/: one small entry, everything that is imported lazily in chunks of its own.
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const root = new URL('..', import.meta.url);
-const path = (name) => new URL(name, root).pathname;
+const path = (name) => fileURLToPath(new URL(name, root));
 const { version } = JSON.parse(await readFile(path('package.json'), 'utf8'));
 
 /**
@@ -31,7 +32,6 @@ const result = await build({
   platform: 'node',
   target: 'node20.19',
   define: { TSBUILD_VERSION: JSON.stringify(version) },
-  keepNames: true,
   minifySyntax: true,
   minifyWhitespace: true,
   chunkNames: 'chunks/[name]-[hash]',

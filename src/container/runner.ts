@@ -60,13 +60,20 @@ export function createContainerRunner(deps: ContainerDeps): ContainerRunner {
   };
 
   const list: ContainerRunner['list'] = async () => {
-    const found = await Promise.all((await store.ids()).map((id) => store.read(id)));
     const infos = await Promise.all(
-      found
-        .flatMap((item) => (item === undefined ? [] : [item]))
-        .map(async ({ record, state }) => ({ record, state: await currentState(state, host) })),
+      (await store.ids()).map(async (id) => {
+        const item = await store.read(id);
+        if (item === undefined) return [];
+        const state = await currentState(item.state, host);
+        if (item.record.remove && state.kind === 'exited' && item.state.kind !== 'exited') {
+          // Its run was killed before it could do this itself.
+          await discard(store, volumes, item.record);
+          return [];
+        }
+        return [infoOf(item.record, state)];
+      }),
     );
-    return infos.map(({ record, state }) => infoOf(record, state));
+    return infos.flat();
   };
 
   const remove: ContainerRunner['remove'] = async (nameOrId, force) => {

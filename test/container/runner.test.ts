@@ -6,7 +6,7 @@ import type { ErrorCode } from '../../src/core/errors.ts';
 import { BuildError } from '../../src/core/errors.ts';
 import { rigTest } from '../support/rig.ts';
 import { ToyTree } from '../support/toy-tree.ts';
-import { CONTAINER_PID, containerRig, fakeMachine, identity, image, request } from './rig.ts';
+import { CONTAINER_PID, containerRig, fakeMachine, identity, image, request, SELF_PID } from './rig.ts';
 
 const test = suite('container runner');
 
@@ -193,6 +193,23 @@ test(
     assert.equal(await state({ ...identity(77), bootId: 'earlier' }), lost);
     // Of another pid namespace nothing is known.
     assert.equal(await state({ ...identity(78), pidNamespace: '2' }), { kind: 'running', pid: 78 });
+  }),
+);
+
+test(
+  'removes a container with --rm whose run was killed',
+  rigTest(async ({ dir }) => {
+    const { runner, machine } = containerRig(dir.path, async (_, { onStarted }) => {
+      onStarted?.({ pid: CONTAINER_PID, kill: () => undefined });
+      return new Promise<never>(() => undefined);
+    });
+    void runner.run(image({ Volumes: { '/data': {} } }), request({ remove: true }), NEVER);
+    while ((await runner.list()).length === 0 || !/"running"/.test(await stateOf(dir.path))) await turn();
+    machine.processes.clear();
+    machine.processes.set(SELF_PID, identity(SELF_PID, 'the next run'));
+    assert.equal(await runner.list(), []);
+    assert.equal(await readdir(dir.join('containers')), ['by-name']);
+    assert.equal(await readdir(dir.join('volumes')), []);
   }),
 );
 

@@ -37,8 +37,9 @@ export function ttyRenderer({ output, color, now, every }: TtyOptions): Progress
   let stop: (() => void) | undefined;
 
   const draw = (finished: boolean): void => {
-    const columns = Math.max(20, output.columns ?? DEFAULT_COLUMNS);
-    const height = finished ? Infinity : Math.max(4, (output.rows ?? DEFAULT_ROWS) - 1);
+    // A terminal that does not know its size says 0.
+    const columns = Math.max(20, output.columns || DEFAULT_COLUMNS);
+    const height = finished ? Infinity : Math.max(4, (output.rows || DEFAULT_ROWS) - 1);
     const lines = frame({
       vertices,
       counters,
