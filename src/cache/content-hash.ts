@@ -62,50 +62,51 @@ export async function hashEntries(
   await options.memo.load();
   const contents = await digestContents(tree, sorted, options);
   const groups = hardLinkGroups(sorted);
-  const digest = new FieldDigest();
-  digest.add(VERSION);
+  const digest = new BatchedDigest();
+  digest.add(`${VERSION}\0`);
   let previous: string | undefined;
-  for (const { path, name, entry } of sorted) {
+  for (const [index, { path, name, entry }] of sorted.entries()) {
     if (name === previous) throw new Error(`"${name}" is selected twice`);
     previous = name;
-    digest.add(name);
-    digest.add(entry.type);
-    digest.add(entry.type === 'symlink' ? '777' : entry.mode.toString(8));
-    digest.add(String(options.resetOwner ? 0 : entry.uid));
-    digest.add(String(options.resetOwner ? 0 : entry.gid));
-    digest.add(String(entry.size));
-    digest.add(entry.type === 'symlink' ? tree.readlink(path) : '');
-    digest.add(entry.device === undefined ? '' : `${entry.device.major}:${entry.device.minor}`);
-    digest.add((entry.hardLinkId !== undefined && groups.get(entry.hardLinkId)) || '');
-    digest.add(options.xattrDigest?.(path) ?? '');
-    digest.add(entry.type === 'file' ? (contents.get(entry.statKey) ?? missing(name)) : '');
+    const { type, device, hardLinkId } = entry;
+    const mode = type === 'symlink' ? '777' : entry.mode.toString(8);
+    const [uid, gid] = options.resetOwner ? [0, 0] : [entry.uid, entry.gid];
+    const target = type === 'symlink' ? tree.readlink(path) : '';
+    const numbers = device === undefined ? '' : `${device.major}:${device.minor}`;
+    const group = hardLinkId === undefined ? '' : (groups.get(hardLinkId) ?? '');
+    const xattrs = options.xattrDigest?.(path) ?? '';
+    const content = type === 'file' ? (contents[index] ?? missing(name)) : '';
+    digest.add(
+      `${name}\0${type}\0${mode}\0${uid}\0${gid}\0${entry.size}\0${target}\0${numbers}\0${group}\0${xattrs}\0${content}\0`,
+    );
   }
   return digest.end();
 }
 
-/** Content digests of all files by `statKey`, which the names of one file share. */
+/** The content digest of each entry that is a file, in the order of `sorted`. */
 async function digestContents(
   tree: FileTree,
   sorted: readonly HashedEntry[],
   options: HashEntriesOptions,
-): Promise<ReadonlyMap<string, Digest>> {
-  const contents = new Map<string, Digest>();
-  const unknown = new Map<string, HashedEntry>();
-  for (const item of sorted) {
-    const { type, statKey } = item.entry;
-    if (type !== 'file' || contents.has(statKey) || unknown.has(statKey)) continue;
-    const digest = options.memo.get(statKey);
-    if (digest) contents.set(statKey, digest);
-    else unknown.set(statKey, item);
+): Promise<readonly (Digest | undefined)[]> {
+  const contents = sorted.map(({ entry }) => (entry.type === 'file' ? options.memo.get(entry.statKey) : undefined));
+  // The names of one file are read once.
+  const unknown = new Map<string, { readonly item: HashedEntry; readonly indexes: number[] }>();
+  for (const [index, item] of sorted.entries()) {
+    if (item.entry.type !== 'file' || contents[index] !== undefined) continue;
+    const same = unknown.get(item.entry.statKey);
+    if (same) same.indexes.push(index);
+    else unknown.set(item.entry.statKey, { item, indexes: [index] });
   }
   const stop = new AbortController();
   const waiting = unknown.values();
   const work = async (): Promise<void> => {
-    for (const item of waiting) {
+    for (const { item, indexes } of waiting) {
       throwIfAborted(options.signal);
       // Another one failed, and tells why.
       if (stop.signal.aborted) return;
-      contents.set(item.entry.statKey, await digestContent(tree, item, options));
+      const digest = await digestContent(tree, item, options);
+      for (const index of indexes) contents[index] = digest;
     }
   };
   const workers = Array.from({ length: Math.min(FILES_IN_FLIGHT, unknown.size) }, async () => {
@@ -161,13 +162,13 @@ function hardLinkGroups(sorted: readonly HashedEntry[]): ReadonlyMap<string, str
 
 const BATCH_CHARACTERS = 64 * 1024;
 
-/** A digest of fields that contain no zero byte; updated in large pieces because each update costs more than a field. */
-class FieldDigest {
+/** A digest that is updated in large pieces, because each update costs more than an entry. */
+class BatchedDigest {
   readonly #hash: Hash = createHash('sha256');
   #batch = '';
 
-  add(field: string): void {
-    this.#batch += `${field}\0`;
+  add(fields: string): void {
+    this.#batch += fields;
     if (this.#batch.length > BATCH_CHARACTERS) this.#flush();
   }
 

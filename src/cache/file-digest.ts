@@ -1,6 +1,5 @@
 /** Digests of files on the host, small ones by one read and large ones piece by piece. */
-import type { BigIntStats, StatOptions } from 'node:fs';
-import { close, constants, fstat, open, read } from 'node:fs';
+import { closeSync, constants, fstatSync, open, read } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Digest } from '../core/digest.ts';
@@ -8,10 +7,11 @@ import { digestOf, digestOfHash } from '../core/digest.ts';
 import { throwIfAborted } from '../core/errors.ts';
 import { fsPath } from '../core/path-bytes.ts';
 
-/** Descriptors without the `FileHandle` objects of fs/promises, which cost more than reading a small file. */
+/**
+ * Descriptors without the `FileHandle` objects of fs/promises, which cost more than reading a small file. What may wait for a disk goes to
+ * the thread pool; `fstat` and `close` do not wait, and the way there would cost more than they do.
+ */
 const openFile = promisify(open);
-const closeFile = promisify(close);
-const statFile: (fd: number, options: StatOptions & { bigint: true }) => Promise<BigIntStats> = promisify(fstat);
 const readFrom = promisify(read);
 
 const SMALL_BYTES = 256 * 1024;
@@ -33,15 +33,15 @@ export async function digestFile(path: string, signal: AbortSignal | undefined):
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const fd = await openFile(fsPath(path), flags);
   try {
-    const before = await statFile(fd, { bigint: true });
+    const before = fstatSync(fd, { bigint: true });
     if (!before.isFile()) return undefined;
     const size = Number(before.size);
     const { digest, sizeBytes } = size <= SMALL_BYTES ? await digestSmall(fd, size) : await digestLarge(fd, signal);
-    const after = sizeBytes === size ? await statFile(fd, { bigint: true }) : undefined;
+    const after = sizeBytes === size ? fstatSync(fd, { bigint: true }) : undefined;
     const stable = after?.size === before.size && after.mtimeNs === before.mtimeNs && after.ctimeNs === before.ctimeNs;
     return { digest, sizeBytes, mtimeNs: before.mtimeNs, ctimeNs: before.ctimeNs, stable };
   } finally {
-    await closeFile(fd);
+    closeSync(fd);
   }
 }
 
