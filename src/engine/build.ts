@@ -30,6 +30,7 @@ export async function build(services: Services, request: BuildRequest, options: 
     buildArgs: request.buildArgs,
     ...(request.target !== undefined && { target: request.target }),
     targetPlatform,
+    platformRequested: request.platform !== undefined,
     buildPlatform: hostPlatform(),
     noCache: request.noCache,
     network: request.network,
@@ -67,7 +68,7 @@ async function imageOf(
   bases: Bases,
   signal: AbortSignal,
 ): Promise<Image> {
-  const base = plan.base && (await bases.image(parseReference(plan.base.reference), plan.platform));
+  const base = plan.base && (await bases.image(parseReference(plan.base.reference), plan.basePlatform ?? plan.platform));
   return assembleImage(
     { content: services.content, snapshots: services.snapshots, files: await services.files() },
     { ...(base && { base }), layers: newLayers(result, base), config: plan.config, history: plan.history, signal },

@@ -50,6 +50,7 @@ export async function prune(services: Services, { all }: PruneRequest, { signal 
     reclaimedBytes += blob.sizeBytes;
     await services.content.remove(blob.digest);
   }
+  await services.origins.retain(needed.blobs);
   if (all) reclaimedBytes += await removeCacheMounts(services);
   return {
     removedImages,

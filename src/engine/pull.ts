@@ -5,6 +5,7 @@ import { hostPlatform, parsePlatform } from '../core/platform.ts';
 import { digestOf } from '../core/digest.ts';
 import type { VertexInfo } from '../core/progress.ts';
 import { familiarReference, formatReference, parseReference } from '../oci/reference.ts';
+import type { Image } from '../image/types.ts';
 import type { Services } from './services.ts';
 import type { CallOptions } from './types.ts';
 
@@ -39,6 +40,28 @@ export async function pullImage(
       digest: image.target.digest,
       upToDate: before?.target.digest === image.target.digest,
     };
+  });
+}
+
+/**
+ * Fetches what an image that was only looked at lacks of its layers; `text` is what the user calls it. Nothing to do for an image whose
+ * layers are all here, unpacked or as blobs.
+ */
+export async function ensureLayers(services: Services, text: string, image: Image, { signal }: CallOptions): Promise<void> {
+  const { layers } = image.manifest;
+  const diffIDs = image.config.rootfs.diff_ids;
+  const isHere = await Promise.all(
+    layers.map(async ({ digest }, index) => {
+      const diffID = diffIDs[index];
+      const canBePacked = diffID !== undefined && digest === diffID && (await services.snapshots.findUnpacked(diffID));
+      return canBePacked ? true : services.content.has(digest);
+    }),
+  );
+  if (isHere.every(Boolean)) return;
+  const registry = await services.registry();
+  await registry.fetchLayers(parseReference(text), image, {
+    signal,
+    isNeeded: async (_layer, index) => isHere[index] !== true,
   });
 }
 

@@ -11,6 +11,7 @@ import { openContentStore } from '../content/fs-store.ts';
 import type { ContentStore } from '../content/types.ts';
 import { storeError } from '../core/store-errors.ts';
 import type { ImageUnpacker } from '../executor/types.ts';
+import { Origins, OriginTracker } from '../image/origins.ts';
 import { openImageStore } from '../image/store.ts';
 import type { ImageSource, ImageStore } from '../image/types.ts';
 import type { NativeFiles } from '../runtime-native/tree-types.ts';
@@ -30,6 +31,7 @@ export interface Services {
   readonly files: () => Promise<NativeFiles>;
   readonly runtime: () => Promise<ContainerRuntime>;
   readonly registry: () => Promise<ImageSource>;
+  readonly origins: Origins;
   readonly unpacker: () => Promise<ImageUnpacker>;
   /** To be held by whatever reads or adds to the store while others may prune it. */
   readonly lease: () => Promise<Lease>;
@@ -62,10 +64,12 @@ export async function openServices(options: EngineOptions): Promise<Services> {
     scanLayer: async (dir) => (await files()).scanLayer(dir),
     removeTree: async (path) => (await files()).removeTree(path),
   });
-  const registry = once(async () => {
+  const origins = new Origins(root);
+  const client = once(async () => {
     const { openRegistrySource } = await import('../registry/pull.ts');
     return openRegistrySource({ content });
   });
+  const registry = once(async () => new OriginTracker(origins, await client()));
   return {
     root,
     parallelism: options.parallelism ?? availableParallelism(),
@@ -81,6 +85,7 @@ export async function openServices(options: EngineOptions): Promise<Services> {
       return createNativeRuntime({ binaryPath: findRuntimeBinary() });
     }),
     registry,
+    origins,
     unpacker: once(async () => {
       const { createUnpacker } = await import('../image/unpack.ts');
       return createUnpacker({ content, snapshots, files: await files(), source: registry });
@@ -90,7 +95,7 @@ export async function openServices(options: EngineOptions): Promise<Services> {
       return acquireLease(join(root, StorePaths.leases));
     },
     async close() {
-      if (registry.started) await (await registry()).close();
+      if (client.started) await (await client()).close();
     },
   };
 }
