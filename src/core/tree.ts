@@ -36,13 +36,19 @@ export interface FileTree {
   hostPath(path: string): string;
 }
 
+/** As much of a tree as following links needs. */
+export interface LinkedTree {
+  lstat(path: string): Pick<TreeEntry, 'type'> | undefined;
+  readlink(path: string): string;
+}
+
 const MAX_LINKS = 255;
 
 /**
  * Follows every symbolic link in `path` inside the tree, the last part included unless `followLast` is false.
  * Parts that don't exist are kept as they are. Throws `path-conflict` on a loop.
  */
-export function resolvePath(tree: FileTree, path: string, followLast = true): string {
+export function resolvePath(tree: LinkedTree, path: string, followLast = true): string {
   let pending = pathParts(rootedPath(path));
   let current = '/';
   let links = 0;

@@ -44,9 +44,3 @@ export function brokenArchive(archive: string, cause: unknown): BuildError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new BuildError('invalid-archive', `Cannot unpack "${archive}": ${reason}`, { cause });
 }
-
-export function unknownUser(name: string, file: string): BuildError {
-  return new BuildError('unknown-user', `Cannot find "${name}" in ${file} of the image`, {
-    hint: 'use a number, or create it in an earlier RUN',
-  });
-}

@@ -1,7 +1,10 @@
 /** What the executor yields and what it needs from outside. */
+import type { ContentMemo } from '../cache/content-memo.ts';
 import type { Digest } from '../core/digest.ts';
 import type { FileTree } from '../core/tree.ts';
-import type { SnapshotId } from '../snapshot/types.ts';
+import type { NativeFiles } from '../runtime-native/tree-types.ts';
+import type { ContainerRuntime } from '../runtime-native/types.ts';
+import type { SnapshotId, SnapshotStore } from '../snapshot/types.ts';
 
 /** What a vertex results in. */
 export type BuildResult =
@@ -35,3 +38,20 @@ export interface SessionValues {
 
 export type SecretSource =
   { readonly kind: 'file'; readonly path: string } | { readonly kind: 'value'; readonly value: Uint8Array };
+
+/** What an executor works with; it owns none of it. */
+export interface ExecutorDeps {
+  readonly snapshots: SnapshotStore;
+  readonly memo: ContentMemo;
+  /** Called when first needed: a fully cached build does without. */
+  readonly files: () => Promise<Pick<NativeFiles, 'openWriter'>>;
+  readonly runtime: () => Promise<ContainerRuntime>;
+  readonly unpacker: () => Promise<ImageUnpacker>;
+  /** The client's directories by `LocalOp.name`. */
+  readonly locals: ReadonlyMap<string, FileTree>;
+  readonly session: SessionValues;
+  /** The store's directory: cache mounts live in `<root>/cache-mounts`. */
+  readonly root: string;
+  /** A fresh random name, `[a-z0-9]+`. */
+  readonly newId: () => string;
+}

@@ -1,0 +1,83 @@
+/**
+ * Parts of the client's directories as mounts.
+ *
+ * A RUN must see what a COPY would copy: no ignored files, everything owned by root, no changes half-way. So the part is copied once
+ * for the build and mounted from there.
+ */
+import type { FileTree } from '../core/tree.ts';
+import type { ActiveSnapshot } from '../snapshot/types.ts';
+import { copySource } from './copy.ts';
+import { Destination } from './destination.ts';
+import { EmptyTree } from './empty-tree.ts';
+import { ROOT } from './owner.ts';
+import type { SelectedSource } from './selection.ts';
+import type { ExecutorDeps } from './types.ts';
+
+export interface ContextMount {
+  /** Host path of a directory that holds the part at its path in the tree. */
+  readonly dir: string;
+}
+
+export class ContextMounts implements AsyncDisposable {
+  private readonly deps: Pick<ExecutorDeps, 'snapshots' | 'files'>;
+  private readonly copies = new Map<FileTree, Map<string, Promise<ActiveSnapshot>>>();
+
+  constructor(deps: Pick<ExecutorDeps, 'snapshots' | 'files'>) {
+    this.deps = deps;
+  }
+
+  /** The copy of a source of `tree`; valid until the build ends. */
+  async open(tree: FileTree, source: SelectedSource, signal: AbortSignal): Promise<ContextMount> {
+    const copies = this.copies.get(tree) ?? new Map<string, Promise<ActiveSnapshot>>();
+    this.copies.set(tree, copies);
+    const key = source.path;
+    let copy = copies.get(key);
+    if (copy === undefined) {
+      copy = this.copy(tree, source, signal);
+      copies.set(key, copy);
+      copy.catch(() => copies.delete(key));
+    }
+    return { dir: (await copy).upper };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const all = [...this.copies.values()].flatMap((copies) => [...copies.values()]);
+    this.copies.clear();
+    for (const outcome of await Promise.allSettled(all)) {
+      if (outcome.status === 'fulfilled') await outcome.value[Symbol.asyncDispose]();
+    }
+  }
+
+  private async copy(tree: FileTree, source: SelectedSource, signal: AbortSignal): Promise<ActiveSnapshot> {
+    const files = await this.deps.files();
+    const active = await this.deps.snapshots.prepare();
+    try {
+      await using writer = files.openWriter({ kind: 'directory', path: active.upper }, { signal });
+      const destination = new Destination(new EmptyTree(), writer);
+      await copySource(copyWhole(source), source, { tree, destination, owner: ROOT, signal });
+      const [root] = source.entries;
+      // A COPY would not take over the metadata of the directory itself; a mount shows it.
+      if (root?.entry.type === 'directory') {
+        await destination.directory(source.path, { mode: root.entry.mode, ...ROOT, mtimeNs: root.entry.mtimeNs });
+      }
+      await writer.close();
+      return active;
+    } catch (error) {
+      await active[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+}
+
+/** The action that puts a source where it is in its tree. */
+function copyWhole({ path }: SelectedSource): Parameters<typeof copySource>[0] {
+  return {
+    kind: 'copy',
+    input: 0,
+    selection: { source: path, wildcard: false, exclude: [] },
+    destination: path,
+    parents: false,
+    unpack: false,
+    resetOwner: true,
+  };
+}

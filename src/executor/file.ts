@@ -1,0 +1,116 @@
+/** COPY, ADD, WORKDIR and heredocs: one new layer, written on top of the stack that it changes. */
+import { throwIfAborted } from '../core/errors.ts';
+import { unreachable } from '../core/exhaustive.ts';
+import { cleanPath } from '../core/paths.ts';
+import type { FileTree } from '../core/tree.ts';
+import type { CopyAction, FileAction, FileOp, Op } from '../solver/op.ts';
+import type { OpContext, Vertex } from '../solver/types.ts';
+import { placeOf, selectForCopy } from './content.ts';
+import { copySource, newDirectory, prepareTarget } from './copy.ts';
+import { Destination } from './destination.ts';
+import { compileModeChange } from './mode-change.ts';
+import type { Ids } from './owner.ts';
+import { resolveOwner, ROOT } from './owner.ts';
+import type { ResultReader } from './results.ts';
+import type { SelectedSource } from './selection.ts';
+import type { BuildResult, ExecutorDeps } from './types.ts';
+
+export interface FileOpServices {
+  readonly deps: Pick<ExecutorDeps, 'snapshots' | 'files'>;
+  readonly reader: ResultReader;
+}
+
+/** Carries out the actions in order. Nothing is left behind if one fails. */
+export async function executeFileOp(
+  vertex: Vertex<Op>,
+  op: FileOp,
+  inputs: readonly BuildResult[],
+  services: FileOpServices,
+  context: OpContext,
+): Promise<BuildResult> {
+  const [root] = inputs;
+  if (root === undefined) throw new Error('A file operation needs a root');
+  const { deps, reader } = services;
+  const { signal } = context;
+  const lower = await reader.layers(root, context);
+  const base = await reader.tree(root, context);
+  await using active = await deps.snapshots.prepare();
+  {
+    const files = await deps.files();
+    await using writer = files.openWriter(
+      { kind: 'overlay', lower: lower.map(({ dir }) => dir), upper: active.upper, work: active.work, volatile: true },
+      { signal },
+    );
+    const destination = new Destination(base, writer);
+    for (const action of op.actions) {
+      throwIfAborted(signal);
+      await perform(action, { vertex, inputs, reader, base, destination, context });
+    }
+    await writer.close();
+  }
+  const snapshot = await active.commit();
+  return { kind: 'layers', layers: [...lower.map(({ id }) => id), snapshot.id] };
+}
+
+interface ActionContext {
+  readonly vertex: Vertex<Op>;
+  readonly inputs: readonly BuildResult[];
+  readonly reader: Pick<ResultReader, 'tree'>;
+  /** The file system before the operation, where names of owners are looked up. */
+  readonly base: FileTree;
+  readonly destination: Destination;
+  readonly context: OpContext;
+}
+
+async function perform(action: FileAction, actions: ActionContext): Promise<void> {
+  const warn = (name: string, file: string): void =>
+    actions.context.log('stderr', Buffer.from(`Warning: "${name}" is not in ${file} of the image\n`));
+  const owner = action.owner === undefined ? undefined : resolveOwner(actions.base, action.owner, warn);
+  switch (action.kind) {
+    case 'copy':
+      return copy(action, owner, actions);
+    case 'mkdir': {
+      const made = { mode: action.mode, ...(owner ?? ROOT) };
+      return actions.destination.makeDirectories(actions.destination.resolve(cleanPath(`/${action.path}`)), made);
+    }
+    case 'mkfile':
+      return makeFile(action, owner, actions.destination);
+    default:
+      return unreachable(action);
+  }
+}
+
+async function copy(action: CopyAction, owner: Ids | undefined, actions: ActionContext): Promise<void> {
+  const { context, destination, vertex } = actions;
+  const input = actions.inputs[action.input];
+  if (input === undefined) throw new Error(`A copy from input ${action.input}, which does not exist`);
+  const tree = await actions.reader.tree(input, context);
+  const sources = selectForCopy(tree, action, placeOf(vertex, action.input), context.signal);
+  const copyContext = { tree, destination, owner, signal: context.signal };
+  for (const source of sources) {
+    if (action.unpack && isRegularFile(source)) {
+      const { unpackArchive } = await import('./archive.ts');
+      if (await unpackArchive(action, source, copyContext)) continue;
+    }
+    await copySource(action, source, copyContext);
+  }
+}
+
+function isRegularFile(source: SelectedSource): boolean {
+  return source.entries[0]?.entry.type === 'file';
+}
+
+/** A heredoc goes where a copied file of its name would go. */
+async function makeFile(
+  action: FileAction & { kind: 'mkfile' },
+  owner: Ids | undefined,
+  destination: Destination,
+): Promise<void> {
+  const made = newDirectory(action.modeChange, owner);
+  const path = await prepareTarget(action.destination, { isDirectory: false, name: action.name }, made, destination);
+  const mode =
+    action.modeChange === undefined
+      ? action.mode
+      : compileModeChange(action.modeChange)({ mode: action.mode, isDirectory: false });
+  await destination.file(path, { mode, ...(owner ?? ROOT) }, { kind: 'bytes', data: Buffer.from(action.content) });
+}

@@ -1,0 +1,79 @@
+/** From results to what they are made of: layers to stack, trees to read. */
+import type { Digest } from '../core/digest.ts';
+import type { FileTree } from '../core/tree.ts';
+import { unreachable } from '../core/exhaustive.ts';
+import type { Snapshot, SnapshotId, SnapshotStore } from '../snapshot/types.ts';
+import { BuildError } from '../core/errors.ts';
+import { MergedView } from '../snapshot/view.ts';
+import type { OpContext } from '../solver/types.ts';
+import type { BuildResult, ImageUnpacker } from './types.ts';
+
+export interface ResultReaderOptions {
+  readonly snapshots: SnapshotStore;
+  readonly unpacker: () => Promise<ImageUnpacker>;
+}
+
+/** Opens results, each stack once. */
+export class ResultReader {
+  private readonly options: ResultReaderOptions;
+  private readonly unpacked = new Map<Digest, Promise<readonly SnapshotId[]>>();
+  private readonly views = new Map<string, MergedView>();
+
+  constructor(options: ResultReaderOptions) {
+    this.options = options;
+  }
+
+  /** The layers, lowest first; an image is unpacked now. A directory of the client has none. */
+  async layers(result: BuildResult, context: OpContext): Promise<readonly Snapshot[]> {
+    const ids = await this.layerIds(result, context);
+    return Promise.all(ids.map((id) => this.snapshot(id)));
+  }
+
+  async tree(result: BuildResult, context: OpContext): Promise<FileTree> {
+    if (result.kind === 'local') return result.tree;
+    const layers = await this.layers(result, context);
+    const key = layers.map(({ id }) => id).join(' ');
+    let view = this.views.get(key);
+    if (view === undefined) {
+      view = new MergedView(layers);
+      this.views.set(key, view);
+    }
+    return view;
+  }
+
+  private async layerIds(result: BuildResult, context: OpContext): Promise<readonly SnapshotId[]> {
+    switch (result.kind) {
+      case 'layers':
+        return result.layers;
+      case 'image':
+        return this.unpack(result.reference, result.manifest, context);
+      case 'local':
+        throw new Error('A directory of the client has no layers');
+      default:
+        return unreachable(result);
+    }
+  }
+
+  /** Once for each image, whoever asks; a failure is not remembered. */
+  private unpack(reference: string, manifest: Digest, context: OpContext): Promise<readonly SnapshotId[]> {
+    const running = this.unpacked.get(manifest);
+    if (running !== undefined) return running;
+    const started = this.options.unpacker().then((unpacker) =>
+      unpacker.unpack(reference, manifest, {
+        signal: context.signal,
+        onProgress: (id, current, total) => context.status(id, current, total),
+      }),
+    );
+    this.unpacked.set(manifest, started);
+    started.catch(() => this.unpacked.delete(manifest));
+    return started;
+  }
+
+  private async snapshot(id: SnapshotId): Promise<Snapshot> {
+    const snapshot = await this.options.snapshots.get(id);
+    if (snapshot !== undefined) return snapshot;
+    throw new BuildError('store-corrupt', `Cannot find the layer "${id}" that an earlier step made`, {
+      hint: 'build again; if it happens again, build with --no-cache',
+    });
+  }
+}

@@ -1,0 +1,69 @@
+/** A RUN whose command ended badly. */
+import { BuildError } from '../core/errors.ts';
+import type { SourceRange } from '../core/source.ts';
+import type { ContainerExit } from '../runtime-native/types.ts';
+
+const MAX_TAIL_BYTES = 64 * 1024;
+const MAX_TAIL_LINES = 50;
+
+export class RunFailedError extends BuildError {
+  readonly exitCode: number;
+  /** The last lines of both streams in the order of their arrival, for the report. */
+  readonly output: readonly string[];
+
+  constructor(
+    message: string,
+    details: { readonly exitCode: number; readonly output: readonly string[] },
+    locations: readonly SourceRange[] = [],
+  ) {
+    super('run-failed', message, { locations });
+    this.exitCode = details.exitCode;
+    this.output = details.output;
+  }
+
+  protected override copy(locations: readonly SourceRange[]): BuildError {
+    return new RunFailedError(this.message, this, locations);
+  }
+}
+
+/** In Docker's words, which tools look for. */
+export function runFailed(args: readonly string[], exit: ContainerExit, output: readonly string[]): RunFailedError {
+  const reason = exit.oomKilled ? 'cannot allocate memory' : `exit code: ${exit.code}`;
+  return new RunFailedError(`${processText(args)} did not complete successfully: ${reason}`, {
+    exitCode: exit.code,
+    output,
+  });
+}
+
+/** A command that could not even be started. */
+export function runNotStarted(args: readonly string[], error: BuildError): BuildError {
+  return new BuildError('run-start-failed', `${processText(args)} did not start: ${error.message}`, {
+    ...(error.hint !== undefined && { hint: error.hint }),
+    cause: error,
+  });
+}
+
+function processText(args: readonly string[]): string {
+  return `process "${args.join(' ')}"`;
+}
+
+/** Keeps the end of what a command prints. */
+export class OutputTail {
+  private chunks: Uint8Array[] = [];
+  private sizeBytes = 0;
+
+  add(chunk: Uint8Array): void {
+    this.chunks.push(chunk);
+    this.sizeBytes += chunk.length;
+    while (this.chunks.length > 1 && this.sizeBytes - (this.chunks[0]?.length ?? 0) >= MAX_TAIL_BYTES) {
+      this.sizeBytes -= this.chunks.shift()?.length ?? 0;
+    }
+  }
+
+  lines(): string[] {
+    const text = Buffer.concat(this.chunks).subarray(-MAX_TAIL_BYTES).toString('utf8');
+    const lines = text.split('\n');
+    if (lines[lines.length - 1] === '') lines.pop();
+    return lines.slice(-MAX_TAIL_LINES);
+  }
+}
