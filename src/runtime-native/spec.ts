@@ -9,6 +9,11 @@ const MAGIC = 'TSBSPEC1';
 /** The binary's limit; Linux has a lower one on what a command line and an environment may add up to. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
+/** Of overlayfs, for one mount. */
+const MAX_LAYERS = 500;
+/** Of Linux, in bytes. */
+const MAX_HOSTNAME_BYTES = 64;
+
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 class SpecWriter {
@@ -47,6 +52,7 @@ class SpecWriter {
 
 /** Serialises `spec`; `openStdin` gives the process the caller's stdin. Throws `run-start-failed` for what Linux cannot take. */
 export function encodeSpec(spec: ContainerSpec, openStdin: boolean): Buffer {
+  if (Buffer.byteLength(spec.hostname) > MAX_HOSTNAME_BYTES) throw hostnameTooLong(spec.hostname);
   const out = new SpecWriter();
   out.text('id', spec.id);
   writeRootfs(out, spec.rootfs);
@@ -75,8 +81,7 @@ export function encodeSpec(spec: ContainerSpec, openStdin: boolean): Buffer {
   out.text('stdin', openStdin ? 'open' : 'empty');
   out.flag('remove-stubs', spec.removeStubs);
   const bytes = out.finish();
-  if (bytes.length > MAX_BYTES)
-    throw new BuildError('run-start-failed', 'Cannot start the container: argument list too long');
+  if (bytes.length > MAX_BYTES) throw argumentsTooLong();
   return bytes;
 }
 
@@ -97,10 +102,15 @@ function writeRootfs(out: SpecWriter, rootfs: RootfsSpec): void {
     out.text('rootfs.directory', rootfs.path);
     return;
   }
-  out.list('rootfs.lower', rootfs.lower);
+  writeLayers(out, 'rootfs.lower', rootfs.lower);
   out.text('rootfs.upper', rootfs.upper);
   out.text('rootfs.work', rootfs.work);
   out.flag('rootfs.volatile', rootfs.volatile);
+}
+
+function writeLayers(out: SpecWriter, key: string, lower: readonly string[]): void {
+  if (lower.length > MAX_LAYERS) throw tooManyLayers(lower.length);
+  out.list(key, lower);
 }
 
 function writeMount(out: SpecWriter, mount: MountSpec): void {
@@ -113,7 +123,7 @@ function writeMount(out: SpecWriter, mount: MountSpec): void {
       out.flag('mount.recursive', mount.recursive);
       return;
     case 'overlay':
-      out.list('mount.lower', mount.lower);
+      writeLayers(out, 'mount.lower', mount.lower);
       out.optional('mount.upper', mount.upper);
       out.optional('mount.work', mount.work);
       out.optional('mount.subpath', mount.subpath);
@@ -130,5 +140,23 @@ function invalidValue(key: string, value: string): BuildError {
   return new BuildError(
     'run-start-failed',
     `Cannot start the container: ${key} ${JSON.stringify(value)} contains a NUL`,
+  );
+}
+
+function argumentsTooLong(): BuildError {
+  return new BuildError('run-start-failed', 'Cannot start the container: argument list too long');
+}
+
+function hostnameTooLong(hostname: string): BuildError {
+  return new BuildError(
+    'run-start-failed',
+    `Cannot start the container: host name "${hostname}" is longer than ${MAX_HOSTNAME_BYTES} bytes`,
+  );
+}
+
+function tooManyLayers(count: number): BuildError {
+  return new BuildError(
+    'run-start-failed',
+    `Cannot start the container: ${count} layers are more than the ${MAX_LAYERS} that overlayfs takes`,
   );
 }

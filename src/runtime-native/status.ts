@@ -109,7 +109,6 @@ export function startError(failure: {
   const { stage, errno, detail } = failure;
   switch (stage) {
     case Stage.spec:
-      // The only part of a description that a user can get wrong without anyone noticing earlier is its size.
       return new BuildError('runtime-failed', `The native runtime refused the container's description: ${detail}`);
     case Stage.unknownUser:
       return new BuildError('unknown-user', `unable to find user ${detail}: no matching entries in passwd file`);

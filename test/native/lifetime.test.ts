@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { BuildError } from '../../src/core/errors.ts';
+import { createNativeRuntime } from '../../src/runtime-native/runtime.ts';
 import type { ContainerSpec, RunningContainer } from '../../src/runtime-native/types.ts';
 import { containerSuite } from '../support/container.ts';
 
@@ -38,6 +39,21 @@ function processesWith(text: string): number[] {
         return false;
       }
     });
+}
+
+/** Kills the supervisors that this process has started; returns how many there were. */
+function killSupervisors(): number {
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8')
+    .split(' ')
+    .filter((pid) => pid !== '')
+    .map(Number);
+  const supervisors = children.filter((pid) => isRunning(pid) && processName(pid) === 'tsbuild-runtime');
+  for (const pid of supervisors) process.kill(pid, 'SIGKILL');
+  return supervisors.length;
+}
+
+function processName(pid: number): string {
+  return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
 }
 
 function parentOf(pid: number): number {
@@ -133,9 +149,16 @@ containerSuite('native runtime: the end of a container', (test) => {
   });
 
   test('while it runs it has groups of its own, and none afterwards', async (rig) => {
-    const spec = rig.spec('true');
+    const spec = rig.spec('trap "exit 0" USR1; echo up; while :; do sleep 0.01; done');
     let during: string[] = [];
-    await rig.run(spec, { onStarted: () => (during = groupsOf(spec.id)) });
+    let container: RunningContainer | undefined;
+    await rig.run(spec, {
+      onStarted: (running) => (container = running),
+      onStdout: () => {
+        during = groupsOf(spec.id);
+        container?.kill('SIGUSR1');
+      },
+    });
     assert.equal(groupsOf(spec.id), []);
     assert.ok(during.length > 0);
   });
@@ -158,6 +181,37 @@ containerSuite('native runtime: the end of a container', (test) => {
     assert.ok(groupsOf(spec.id).length > 0, 'nobody was left to remove the groups');
     await rig.output('true');
     assert.equal(groupsOf(spec.id), []);
+  });
+
+  test('the death of the supervisor at any moment of the start leaves no process and no mount', async (rig) => {
+    const seconds = mark();
+    const ids: string[] = [];
+    for (let turns = 0; turns < 24; turns++) {
+      const spec = rig.spec(`sleep ${seconds}`, { mounts: [{ kind: 'tmpfs', target: '/stub', readonly: false }] });
+      ids.push(spec.id);
+      let settled = false;
+      const run = rig.run(spec).then(
+        () => undefined,
+        (error: unknown) => codeOf(error),
+      );
+      void run.finally(() => (settled = true));
+      let left = turns * 4;
+      await until('there is a supervisor to kill', () => settled || (left-- <= 0 && killSupervisors() > 0));
+      assert.is(await run, 'runtime-failed');
+    }
+    await until('the processes are gone', () => processesWith(seconds).length === 0);
+    await rig.output('true');
+    for (const id of ids) assert.equal(groupsOf(id), []);
+    assert.not.match(readFileSync('/proc/self/mountinfo', 'utf8'), rig.directory);
+  });
+
+  test('a binary that cannot be run is told apart from a container that fails', async (rig) => {
+    const runtime = createNativeRuntime({ binaryPath: join(rig.directory, 'none') });
+    let code: string | undefined;
+    await runtime
+      .run(rig.spec('true'), { stdio: { kind: 'pipe', onStdout: () => undefined, onStderr: () => undefined } })
+      .catch((error: unknown) => (code = codeOf(error)));
+    assert.is(code, 'runtime-unavailable');
   });
 
   test('the death of the caller ends the container and cleans up', async (rig) => {

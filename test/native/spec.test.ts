@@ -107,7 +107,19 @@ tests('writes limits with a word for unlimited', () => {
 });
 
 tests('refuses what no process can be given', () => {
-  for (const change of [{ args: ['a\0b'] }, { args: ['x'.repeat(17 * 1024 * 1024)] }]) {
+  const rootfs = {
+    kind: 'overlay',
+    lower: Array<string>(501).fill('/l'),
+    upper: '/u',
+    work: '/w',
+    volatile: true,
+  } as const;
+  for (const change of [
+    { args: ['a\0b'] },
+    { args: ['x'.repeat(17 * 1024 * 1024)] },
+    { hostname: 'h'.repeat(65) },
+    { rootfs },
+  ]) {
     try {
       encodeSpec({ ...spec, ...change }, false);
       assert.unreachable();
