@@ -56,19 +56,21 @@ export class Flags {
     return this.#values?.get(name) ?? NO_WORDS;
   }
 
+  /** As in Docker, `--name=` is as good as no flag. */
   word(name: string): Word | undefined {
-    return this.words(name)[0];
+    const word = this.words(name)[0];
+    return word?.text === '' ? undefined : word;
   }
 
   boolean(name: string): boolean | undefined {
-    const value = this.word(name);
+    const value = this.words(name)[0];
     return value === undefined ? undefined : value.text.toLowerCase() !== 'false';
   }
 
   choice<T extends string>(name: string, choices: readonly T[]): Located<T> | undefined {
-    const word = this.word(name);
+    const word = this.words(name)[0];
     if (word === undefined) return undefined;
-    const value = choices.find((choice) => choice === word.text.toLowerCase());
+    const value = choices.find((choice) => choice === word.text);
     if (value === undefined) throw invalidChoice(name, word.text, choices, word.range);
     return { value, range: word.range };
   }
@@ -76,7 +78,7 @@ export class Flags {
   /** Nanoseconds; `undefined` for zero too, which asks for the default. */
   durationNs(name: string): number | undefined {
     const word = this.word(name);
-    if (word === undefined || word.text === '') return undefined;
+    if (word === undefined) return undefined;
     const duration = parseDuration(word.text);
     if (duration === undefined) throw invalidDuration(name, word.text, word.range);
     if (duration === 0) return undefined;
@@ -87,7 +89,7 @@ export class Flags {
   /** `undefined` for zero too, which asks for the default. */
   retries(): number | undefined {
     const word = this.word('retries');
-    if (word === undefined || word.text === '') return undefined;
+    if (word === undefined) return undefined;
     const retries = /^[-+]?[0-9]+$/.test(word.text) ? Number(word.text) : Number.NaN;
     if (!(retries >= 0 && retries < 2 ** 31)) throw invalidRetries(word.text, word.range);
     return retries === 0 ? undefined : retries;

@@ -28,7 +28,7 @@ export function parseMount(flag: Word): MountFlag {
       continue;
     }
     const value = field.slice(equals + 1);
-    if (key === 'type' && !value.includes('$') && !TYPES.includes(value))
+    if (key === 'type' && !value.includes('$') && !TYPES.includes(value.toLowerCase()))
       throw unknownMountType(value, TYPES, flag.range);
     if (key === 'from' && /\$./.test(value)) throw variableInFrom('from', value, flag.range);
     options.push({ key, value });
