@@ -1,9 +1,8 @@
 /** The one place that touches the process: streams, signals, exit. */
-import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
 import type { EngineOptions } from '../engine/types.ts';
 import { main } from './main.ts';
-import { cancelledBy } from './report.ts';
+import { cancelledBy, statusOfSignal } from './report.ts';
 import type { CliDeps, OutputStream } from './types.ts';
 
 /**
@@ -14,7 +13,7 @@ export async function runProcess(): Promise<void> {
   const controller = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(128 + constants.signals[signal]);
+      if (controller.signal.aborted) process.exit(statusOfSignal(signal));
       controller.abort(cancelledBy(signal));
     });
   }

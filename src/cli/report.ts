@@ -1,11 +1,11 @@
 /** Turns what was thrown into a message on stderr and an exit status. */
+import { constants } from 'node:os';
 import { BuildError, ExitStatus, formatError } from '../core/errors.ts';
 import type { CliDeps } from './types.ts';
 
 /** A bug in tsbuild: sysexits' EX_SOFTWARE. */
 export const EXIT_BUG = 70;
-const EXIT_SIGTERM = 143;
-const EXIT_SIGPIPE = 141;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const;
 
 /** Prints `error` and returns the status. `command` is the one that was running, if it got that far. */
 export function reportError(error: unknown, command: string | undefined, deps: CliDeps): number {
@@ -32,21 +32,21 @@ function buildFailure(error: BuildError): string {
 }
 
 function reportCancelled(error: BuildError, deps: CliDeps): number {
-  switch (cancellingSignal(deps.signal.reason) ?? cancellingSignal(error)) {
-    case 'SIGPIPE':
-      return EXIT_SIGPIPE;
-    case 'SIGTERM':
-      deps.stderr.write(`ERROR: ${error.message}\n`);
-      return EXIT_SIGTERM;
-    default:
-      deps.stderr.write(`ERROR: ${error.message}\n`);
-      return ExitStatus.interrupted;
-  }
+  const signal = cancellingSignal(deps.signal.reason) ?? cancellingSignal(error);
+  // The reader that went away would not see the message.
+  if (signal !== 'SIGPIPE') deps.stderr.write(`ERROR: ${error.message}\n`);
+  return signal === undefined ? ExitStatus.interrupted : statusOfSignal(signal);
+}
+
+/** What a shell makes of an end by `signal`. */
+export function statusOfSignal(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal];
 }
 
 /** The signal that `cancelled` is about: `cancelledBy` puts it there as the cause. */
-function cancellingSignal(reason: unknown): string | undefined {
-  return reason instanceof BuildError && typeof reason.cause === 'string' ? reason.cause : undefined;
+function cancellingSignal(reason: unknown): NodeJS.Signals | undefined {
+  const cause = reason instanceof BuildError ? reason.cause : undefined;
+  return SIGNALS.find((signal) => signal === cause);
 }
 
 /** The abort reason for a signal of the system. */

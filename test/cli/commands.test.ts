@@ -101,6 +101,7 @@ test('reports a bug with its stack and status 70, an error for the user without'
 for (const [signal, status, message] of [
   ['SIGINT', 130, 'ERROR: Cancelled by SIGINT\n'],
   ['SIGTERM', 143, 'ERROR: Cancelled by SIGTERM\n'],
+  ['SIGHUP', 129, 'ERROR: Cancelled by SIGHUP\n'],
   ['SIGPIPE', 141, ''],
 ] as const) {
   test(`ends with ${status} after ${signal}`, async () => {

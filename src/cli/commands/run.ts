@@ -14,13 +14,9 @@ const PULL = ['missing', 'always', 'never'] as const;
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
 /** What stays as it is: the command cannot be executed, was not found, or a signal ended the run. */
-const OWN_STATUSES: ReadonlySet<number> = new Set([
-  ExitStatus.notExecutable,
-  ExitStatus.notFound,
-  ExitStatus.interrupted,
-  141,
-  143,
-]);
+function isOwnStatus(status: number): boolean {
+  return status === ExitStatus.notExecutable || status === ExitStatus.notFound || status > 128;
+}
 
 export const run = defineCommand({
   name: 'run',
@@ -56,7 +52,7 @@ export const run = defineCommand({
   unsupported: UNSUPPORTED_RUN_FLAGS,
   arity: { min: 1, max: Infinity },
   stopAtOperand: true,
-  exitStatus: (status) => (OWN_STATUSES.has(status) ? status : ExitStatus.engine),
+  exitStatus: (status) => (isOwnStatus(status) ? status : ExitStatus.engine),
   async run(args, context) {
     const { deps } = context;
     const [image = '', ...command] = args.operands;
