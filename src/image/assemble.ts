@@ -23,6 +23,7 @@ export interface AssembleDeps {
 
 /** A line of history to be; the frontend's `PlannedHistory` is one. */
 export interface NewHistory {
+  /** Left out when empty. */
   readonly createdBy: string;
   readonly comment?: string;
   readonly emptyLayer: boolean;
@@ -110,7 +111,7 @@ function describeHistory(options: AssembleOptions, layers: readonly OwnLayer[]):
     if (layer !== undefined) created = timeOf(layer.createdAtMs);
     return {
       ...(created !== undefined && { created }),
-      created_by: line.createdBy,
+      ...(line.createdBy !== '' && { created_by: line.createdBy }),
       ...(line.comment !== undefined && { comment: line.comment }),
       ...(line.emptyLayer && { empty_layer: true }),
     };

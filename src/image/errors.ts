@@ -15,7 +15,7 @@ export function missingLayer(image: Digest, diffID: DiffID, cause?: unknown): Bu
   });
 }
 
-export function otherDiffID(layer: Digest, want: DiffID, got: DiffID): BuildError {
+export function otherDiffID(layer: Digest, want: DiffID, got: Digest): BuildError {
   return new BuildError(
     'digest-mismatch',
     `Content of layer "${layer}" is not what the image's config says: its diffID is "${got}" instead of "${want}"`,

@@ -34,7 +34,9 @@ export class OriginTracker implements ImageSource {
 
   async fetchLayers(reference: Reference, image: Image, options: FetchLayersOptions): Promise<void> {
     const { layers } = image.manifest;
-    const origins = await Promise.all(layers.map(async ({ digest }) => (await this.#origins.find(digest)) ?? reference));
+    const origins = await Promise.all(
+      layers.map(async ({ digest }) => (await this.#origins.find(digest)) ?? reference),
+    );
     const isNeeded = options.isNeeded ?? (async () => true);
     for (const repository of new Set(origins.map(repositoryOf))) {
       const origin = origins.find((candidate) => repositoryOf(candidate) === repository) ?? reference;

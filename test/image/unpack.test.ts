@@ -53,7 +53,11 @@ async function openRig(): Promise<Rig> {
       return native.openWriter(root, options);
     },
   };
-  const snapshots = createSnapshotStore({ root: dir.path, scanLayer: files.scanLayer, removeTree: files.removeTree });
+  const snapshots = createSnapshotStore({
+    root: dir.path,
+    scanLayer: (path) => files.scanLayer(path),
+    removeTree: (path) => files.removeTree(path),
+  });
   const content = openContentStore(dir.path);
   const served = new Map<string, Buffer>();
   const fetched: string[] = [];
