@@ -8,7 +8,8 @@ import type { LRUCache } from 'lru-cache';
 import type { Digest } from '../core/digest.ts';
 import { errnoOf } from '../core/errors.ts';
 import { replaceFile } from './files.ts';
-import { MemoTable, formatMemo, isMemoKey, parseMemo } from './memo-file.ts';
+import type { MemoEntry } from './memo-file.ts';
+import { MemoTable, formatMemo, isMemoKey } from './memo-file.ts';
 
 /** Digests by `TreeEntry.statKey`. */
 export interface ContentMemo {
@@ -39,10 +40,7 @@ class FileContentMemo implements ContentMemo {
   readonly #path: string;
   readonly #tmp: string;
   readonly #maxEntries: number;
-  /** As loaded; `#index` gives the place of a key in it, and `#used` says which were asked for. */
-  #table = new MemoTable();
-  #index: ReadonlyMap<string, number> = new Map();
-  #used = new Uint8Array();
+  #table = MemoTable.empty();
   #loaded: Promise<void> | undefined;
   /** Learnt since loading. */
   #fresh: LRUCache<string, Digest> | undefined;
@@ -60,12 +58,7 @@ class FileContentMemo implements ContentMemo {
   }
 
   get(statKey: string): Digest | undefined {
-    const fresh = this.#fresh?.get(statKey);
-    if (fresh !== undefined) return fresh;
-    const index = this.#index.get(statKey);
-    if (index === undefined) return undefined;
-    this.#used[index] = 1;
-    return this.#table.digestAt(index);
+    return this.#fresh?.get(statKey) ?? this.#table.get(statKey);
   }
 
   async set(statKey: string, digest: Digest): Promise<void> {
@@ -82,32 +75,23 @@ class FileContentMemo implements ContentMemo {
   async save(): Promise<void> {
     if (!this.#dirty) return;
     await this.load();
-    const entries = this.#entries();
-    replaceFile(this.#path, formatMemo(entries), this.#tmp);
+    replaceFile(this.#path, formatMemo(this.#entries(), this.#table.generation + 1), this.#tmp);
     this.#dirty = false;
   }
 
-  /** What was used or learnt comes first; where there is no room, the least recently used goes. */
-  #entries(): (readonly [string, Digest])[] {
-    const entries: (readonly [string, Digest])[] = [...(this.#fresh?.entries() ?? [])];
-    for (const used of [true, false]) {
-      for (const [index, key] of this.#table.keys.entries()) {
-        if (entries.length >= this.#maxEntries) return entries;
-        if ((this.#used[index] === 1) === used && this.#fresh?.has(key) !== true) {
-          entries.push([key, this.#table.digestAt(index)]);
-        }
-      }
-    }
-    return entries;
+  /** What was used or learnt is of the next generation; where there is no room, the oldest generations go. */
+  #entries(): MemoEntry[] {
+    const generation = this.#table.generation + 1;
+    const fresh = [...(this.#fresh?.entries() ?? [])].map(([key, digest]): MemoEntry => ({ key, digest, generation }));
+    const others = [...this.#table.entries()].filter(({ key }) => this.#fresh?.has(key) !== true);
+    const room = this.#maxEntries - fresh.length;
+    if (others.length > room) others.sort((a, b) => b.generation - a.generation);
+    return [...fresh, ...others.slice(0, Math.max(0, room))];
   }
 
   async #read(): Promise<void> {
     const bytes = await readIfExists(this.#path);
-    const table = bytes && parseMemo(bytes);
-    if (!table) return;
-    this.#table = table;
-    this.#index = new Map(table.keys.map((key, index) => [key, index]));
-    this.#used = new Uint8Array(table.keys.length);
+    if (bytes) this.#table = MemoTable.parse(bytes) ?? this.#table;
   }
 }
 

@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ContentMemo } from '../../src/cache/content-memo.ts';
 import { createContentMemo } from '../../src/cache/content-memo.ts';
-import { formatMemo, parseMemo } from '../../src/cache/memo-file.ts';
+import { MemoTable, formatMemo } from '../../src/cache/memo-file.ts';
 import { digestOf } from '../../src/core/digest.ts';
 import { tempDir } from './rig.ts';
 
@@ -63,16 +63,20 @@ test('nothing is written when nothing was learnt', async () => {
 test('where there is no room, what was not used for longest goes', async () => {
   using dir = tempDir();
   const first = await open(dir.path);
-  for (const key of ['a', 'b', 'c', 'd']) await first.set(key, digestOf(key));
+  for (const key of ['a', 'b', 'c']) await first.set(key, digestOf(key));
   await first.save();
-  const second = await open(dir.path, 3);
-  second.get('a');
-  await second.set('e', digestOf('e'));
+  const second = await open(dir.path);
+  second.get('b');
+  await second.set('d', digestOf('d'));
   await second.save();
-  const third = await open(dir.path);
+  const third = await open(dir.path, 4);
+  third.get('a');
+  await third.set('e', digestOf('e'));
+  await third.save();
+  const fourth = await open(dir.path);
   assert.equal(
-    ['a', 'b', 'c', 'd', 'e'].filter((key) => third.get(key) !== undefined),
-    ['a', 'd', 'e'],
+    ['a', 'b', 'c', 'd', 'e'].filter((key) => fourth.get(key) !== undefined),
+    ['a', 'b', 'd', 'e'],
   );
 });
 
@@ -84,22 +88,25 @@ test('memory is bounded too', async () => {
   assert.is(memo.get('key 40'), digestOf('40'));
 });
 
-test('a damaged file is ignored and replaced', async () => {
-  using dir = tempDir();
-  const path = join(dir.path, 'content-memo');
-  const whole = formatMemo([
-    ['a', digestOf('a')],
-    ['b', digestOf('b')],
-  ]);
-  assert.is(parseMemo(whole)?.keys.length, 2);
+test('damage costs entries and never gives wrong ones', () => {
+  const entries = ['a', 'b'].map((key) => ({ key, digest: digestOf(key), generation: 1 }));
+  const whole = formatMemo(entries, 1);
+  assert.is(MemoTable.parse(whole)?.get('a'), digestOf('a'));
   for (let at = 0; at < whole.length; at++) {
     const damaged = Buffer.from(whole);
     damaged[at]! ^= 1;
-    assert.is(parseMemo(damaged), undefined, `byte ${at} changed`);
-    assert.is(parseMemo(whole.subarray(0, at)), undefined, `cut off after ${at} bytes`);
+    for (const bytes of [damaged, whole.subarray(0, at)]) {
+      const table = MemoTable.parse(bytes);
+      assert.is(table?.get('a'), undefined, `at byte ${at}`);
+      assert.equal([...(table?.entries() ?? [])], []);
+    }
   }
-  assert.is(parseMemo(Buffer.concat([whole, Buffer.of(0)])), undefined);
-  writeFileSync(path, whole.subarray(0, 40));
+});
+
+test('a damaged file is replaced', async () => {
+  using dir = tempDir();
+  const path = join(dir.path, 'content-memo');
+  writeFileSync(path, formatMemo([{ key: 'a', digest: digestOf('a'), generation: 1 }], 1).subarray(0, 80));
   const memo = await open(dir.path);
   assert.is(memo.get('a'), undefined);
   await memo.set('c', digestOf('c'));
@@ -107,8 +114,19 @@ test('a damaged file is ignored and replaced', async () => {
   assert.is((await open(dir.path)).get('c'), digestOf('c'));
 });
 
-test('no entries make a file too', () => {
-  assert.equal(parseMemo(formatMemo([]))?.keys, []);
+test('any number of entries can be read back', () => {
+  for (const count of [0, 1, 64, 65, 1000]) {
+    const entries = Array.from({ length: count }, (_, index) => {
+      const key = `2049:${index}:17:1700000000000000000:1700000000000000000`;
+      return { key, digest: digestOf(key), generation: index };
+    });
+    const table = MemoTable.parse(formatMemo(entries, 7));
+    assert.is(table?.generation, 7);
+    const read = [...(table?.entries() ?? [])].sort((a, b) => a.generation - b.generation);
+    assert.equal(read, entries);
+    for (const { key, digest } of entries) assert.is(table?.get(key), digest);
+    assert.is(table?.get('2049:-1:17:1700000000000000000:1700000000000000000'), undefined);
+  }
 });
 
 test('a key must fit on a line', async () => {
