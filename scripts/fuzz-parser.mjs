@@ -13,7 +13,7 @@ const seed = Number(process.argv[3] ?? Date.now() % 2 ** 31);
 const MAX_SIZE = 60_000;
 
 /** Far above what a linear parse needs, far below what a quadratic one takes for a line of the greatest length. */
-const allowedMs = (text) => 50 + text.length / 100;
+const allowedMs = (text) => 100 + text.length / 50;
 
 /** What the language gives a meaning to, and characters that texts tend to trip over. */
 const KEYWORDS = 'FROM RUN COPY ENV ONBUILD LABEL VOLUME ARG ADD SHELL AS'.split(' ').map((keyword) => `${keyword} `);
@@ -99,7 +99,8 @@ async function loadParser(folder) {
 function check(text, { parseDockerfile, BuildError, formatError }) {
   let bestMs = Infinity;
   for (let attempt = 0; attempt < 4 && bestMs > allowedMs(text); attempt++) {
-    const start = performance.now();
+    // The processor's time: on a busy machine the clock says little.
+    const start = process.cpuUsage();
     try {
       parseDockerfile({ name: 'Dockerfile', text });
     } catch (error) {
@@ -107,7 +108,7 @@ function check(text, { parseDockerfile, BuildError, formatError }) {
       if (error.locations.length === 0) return `no place for: ${error.message}`;
       formatError(error);
     }
-    bestMs = Math.min(bestMs, performance.now() - start);
+    bestMs = Math.min(bestMs, process.cpuUsage(start).user / 1000);
   }
   return bestMs > allowedMs(text) ? `${bestMs.toFixed(0)} ms for ${text.length} characters` : undefined;
 }

@@ -176,7 +176,9 @@ export function repeatedFlag(name: string, range: SourceRange): BuildError {
 }
 
 export function flagWithoutValue(name: string, range: SourceRange): BuildError {
-  return new BuildError('invalid-flag', `The flag --${name} needs a value: want --${name}=VALUE`, { locations: [range] });
+  return new BuildError('invalid-flag', `The flag --${name} needs a value: want --${name}=VALUE`, {
+    locations: [range],
+  });
 }
 
 export function invalidBoolean(name: string, value: string, range: SourceRange): BuildError {
