@@ -77,7 +77,7 @@ static int make_group(enum cgroup_version version, struct cgroup_hierarchy *hier
   if (parent < 0)
     return fail(error, STAGE_CGROUP, errno, "%s/" PARENT, hierarchy->path);
   if (version == CGROUP_V2) {
-    /* Fails where the base has processes of its own; the group then has no controllers, which only hides an OOM kill. */
+    /* Fails where the base has processes of its own; without the controller an out-of-memory kill is not noticed. */
     if (write_file(base, "cgroup.subtree_control", "+memory") == 0)
       (void)!write_file(parent, "cgroup.subtree_control", "+memory");
   }

@@ -147,7 +147,8 @@ static unsigned exit_code(int wait_status) {
 }
 
 /* The whole life of a container; everything that was made is gone when it returns. */
-static int run(struct supervisor *supervisor, const struct container_spec *spec, struct error *error, bool *oom_killed) {
+static int run(struct supervisor *supervisor, const struct container_spec *spec, struct error *error,
+               bool *oom_killed) {
   static struct cgroup cgroup;
   supervisor->spec = spec;
   supervisor->signals = supervisor_signals(error);

@@ -23,11 +23,11 @@ static const struct node standard_nodes[] = {
 };
 
 static const struct node insecure_nodes[] = {
-    {"kmsg", S_IFCHR | 0644, 1, 11},   {"cuse", S_IFCHR | 0600, 10, 203},         {"fuse", S_IFCHR | 0666, 10, 229},
-    {"kvm", S_IFCHR | 0660, 10, 232},  {"net/tun", S_IFCHR | 0666, 10, 200},      {"loop-control", S_IFCHR | 0660, 10, 237},
-    {"loop0", S_IFBLK | 0660, 7, 0},   {"loop1", S_IFBLK | 0660, 7, 1},           {"loop2", S_IFBLK | 0660, 7, 2},
-    {"loop3", S_IFBLK | 0660, 7, 3},   {"loop4", S_IFBLK | 0660, 7, 4},           {"loop5", S_IFBLK | 0660, 7, 5},
-    {"loop6", S_IFBLK | 0660, 7, 6},   {"loop7", S_IFBLK | 0660, 7, 7},
+    {"kmsg", S_IFCHR | 0644, 1, 11},  {"cuse", S_IFCHR | 0600, 10, 203},    {"fuse", S_IFCHR | 0666, 10, 229},
+    {"kvm", S_IFCHR | 0660, 10, 232}, {"net/tun", S_IFCHR | 0666, 10, 200}, {"loop-control", S_IFCHR | 0660, 10, 237},
+    {"loop0", S_IFBLK | 0660, 7, 0},  {"loop1", S_IFBLK | 0660, 7, 1},      {"loop2", S_IFBLK | 0660, 7, 2},
+    {"loop3", S_IFBLK | 0660, 7, 3},  {"loop4", S_IFBLK | 0660, 7, 4},      {"loop5", S_IFBLK | 0660, 7, 5},
+    {"loop6", S_IFBLK | 0660, 7, 6},  {"loop7", S_IFBLK | 0660, 7, 7},
 };
 
 static const struct {

@@ -13,8 +13,8 @@
 #include "standard_mounts.h"
 #include "syscalls.h"
 
-static const char *const masked_in_proc[] = {"acpi",        "asound",       "interrupts",  "kcore",       "keys",
-                                             "latency_stats", "sched_debug", "scsi",        "timer_list",  "timer_stats"};
+static const char *const masked_in_proc[] = {"acpi",          "asound",      "interrupts", "kcore",      "keys",
+                                             "latency_stats", "sched_debug", "scsi",       "timer_list", "timer_stats"};
 static const char *const masked_in_sys[] = {"firmware", "devices/virtual/powercap"};
 static const char *const readonly_in_proc[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
 

@@ -67,7 +67,7 @@ static size_t high_half(unsigned argument) { return low_half(argument) + 4; }
 
 #define DENY (SECCOMP_RET_ERRNO | EPERM)
 
-/* Any family but AF_ALG (38), which reaches the kernel's crypto code, and AF_VSOCK (40), which reaches the hypervisor. */
+/* Any family but AF_ALG (38), a way to the kernel's crypto code, and AF_VSOCK (40), one to the hypervisor. */
 static void emit_socket(struct emitter *emitter) {
   emit_load(emitter, high_half(0));
   emit(emitter, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3);

@@ -4,155 +4,30 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "spec_values.h"
 #include "stage.h"
-
-/* One record: u16 key size, u32 value size, both little endian, then the key, the value and a NUL. */
-struct record {
-  const char *key;
-  size_t key_size;
-  /* Terminated; `value_size` tells of an inner NUL. */
-  const char *value;
-  size_t value_size;
-};
-
-struct parser {
-  struct container_spec *spec;
-  struct error *error;
-  const struct record *record;
-  /* The keys with a single value that were seen. */
-  uint64_t seen;
-  size_t strings;
-  bool ended;
-};
-
-static int reject(struct parser *parser, const char *why) {
-  const struct record *record = parser->record;
-  return fail(parser->error, STAGE_SPEC, 0, "%.*s: %s", (int)(record->key_size < 64 ? record->key_size : 64), record->key,
-              why);
-}
-
-/* The readers of values: each checks the value of the current record and stores it. */
-
-static int read_string(struct parser *parser, const char **out) {
-  if (memchr(parser->record->value, '\0', parser->record->value_size) != NULL)
-    return reject(parser, "contains a NUL");
-  *out = parser->record->value;
-  return 0;
-}
-
-static int read_path(struct parser *parser, const char **out) {
-  if (read_string(parser, out) < 0)
-    return -1;
-  if ((*out)[0] != '/')
-    return reject(parser, "is not an absolute path");
-  if (parser->record->value_size >= SPEC_PATH_MAX)
-    return reject(parser, "is too long");
-  return 0;
-}
-
-static int read_bool(struct parser *parser, bool *out) {
-  const struct record *record = parser->record;
-  if (record->value_size != 1 || (record->value[0] != '0' && record->value[0] != '1'))
-    return reject(parser, "is neither 0 nor 1");
-  *out = record->value[0] == '1';
-  return 0;
-}
-
-static int read_choice(struct parser *parser, const char *no, const char *yes, bool *out) {
-  const char *value = NULL;
-  if (read_string(parser, &value) < 0)
-    return -1;
-  if (strcmp(value, no) != 0 && strcmp(value, yes) != 0)
-    return reject(parser, "is not one of the known words");
-  *out = strcmp(value, yes) == 0;
-  return 0;
-}
-
-static int read_number(struct parser *parser, uint64_t limit, uint64_t *out) {
-  const struct record *record = parser->record;
-  if (record->value_size == 0 || record->value_size > 20)
-    return reject(parser, "is not a number");
-  uint64_t number = 0;
-  for (size_t i = 0; i < record->value_size; i++) {
-    unsigned digit = (unsigned char)record->value[i] - (unsigned)'0';
-    if (digit > 9)
-      return reject(parser, "is not a number");
-    if (number > (UINT64_MAX - digit) / 10)
-      return reject(parser, "is too large");
-    number = number * 10 + digit;
-  }
-  if (number > limit)
-    return reject(parser, "is too large");
-  *out = number;
-  return 0;
-}
-
-static int read_limit(struct parser *parser, uint64_t *out) {
-  if (strcmp(parser->record->value, "unlimited") == 0) {
-    *out = RLIM_INFINITY;
-    return 0;
-  }
-  return read_number(parser, RLIM_INFINITY - 1, out);
-}
-
-static int append(struct parser *parser, struct string_list *list, size_t limit) {
-  const char *value = NULL;
-  if (read_string(parser, &value) < 0)
-    return -1;
-  if (list->count >= limit || ++parser->strings > SPEC_STRINGS_MAX)
-    return reject(parser, "appears too often");
-  /* Room for the NULL at the end too. */
-  if (list->count + 2 > list->capacity) {
-    size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
-    const char **grown = realloc(list->items, capacity * sizeof *grown);
-    if (grown == NULL)
-      return reject(parser, "does not fit into memory");
-    list->items = grown;
-    list->capacity = capacity;
-  }
-  list->items[list->count++] = parser->record->value;
-  list->items[list->count] = NULL;
-  return 0;
-}
-
-static int append_path(struct parser *parser, struct string_list *list, size_t limit) {
-  const char *path;
-  return read_path(parser, &path) < 0 ? -1 : append(parser, list, limit);
-}
-
-/* Becomes a directory name of the cgroup file systems. */
-static int read_id(struct parser *parser, const char **out) {
-  if (read_string(parser, out) < 0)
-    return -1;
-  size_t size = parser->record->value_size;
-  if (size == 0 || size > 128)
-    return reject(parser, "has a wrong length");
-  if (strspn(*out, "abcdefghijklmnopqrstuvwxyz0123456789_.-") != size || strchr("_.-", (*out)[0]) != NULL)
-    return reject(parser, "contains a character that is not allowed");
-  return 0;
-}
 
 static int start_mount(struct parser *parser) {
   static const char *const names[] = {[MOUNT_BIND] = "bind", [MOUNT_OVERLAY] = "overlay", [MOUNT_TMPFS] = "tmpfs"};
   const char *value = NULL;
-  if (read_string(parser, &value) < 0)
+  if (spec_read_string(parser, &value) < 0)
     return -1;
   for (size_t kind = 0; kind < sizeof names / sizeof names[0]; kind++) {
     if (strcmp(value, names[kind]) != 0)
       continue;
     struct container_spec *spec = parser->spec;
     if (spec->mount_count >= SPEC_MOUNTS_MAX)
-      return reject(parser, "appears too often");
+      return spec_reject(parser, "appears too often");
     if (spec->mounts == NULL) {
       spec->mounts = calloc(SPEC_MOUNTS_MAX, sizeof *spec->mounts);
       if (spec->mounts == NULL)
-        return reject(parser, "does not fit into memory");
+        return spec_reject(parser, "does not fit into memory");
     }
     spec->mounts[spec->mount_count++] =
         (struct mount_spec){.kind = (enum mount_kind)kind, .size_bytes = -1, .mode = -1};
     return 0;
   }
-  return reject(parser, "is not a known kind of mount");
+  return spec_reject(parser, "is not a known kind of mount");
 }
 
 static int start_rlimit(struct parser *parser) {
@@ -160,79 +35,80 @@ static int start_rlimit(struct parser *parser) {
     const char *name;
     int resource;
   } resources[] = {
-      {"as", RLIMIT_AS},           {"core", RLIMIT_CORE},       {"cpu", RLIMIT_CPU},       {"data", RLIMIT_DATA},
-      {"fsize", RLIMIT_FSIZE},     {"locks", RLIMIT_LOCKS},     {"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE},
-      {"nice", RLIMIT_NICE},       {"nofile", RLIMIT_NOFILE},   {"nproc", RLIMIT_NPROC},   {"rss", RLIMIT_RSS},
-      {"rtprio", RLIMIT_RTPRIO},   {"rttime", RLIMIT_RTTIME},   {"sigpending", RLIMIT_SIGPENDING},
+      {"as", RLIMIT_AS},           {"core", RLIMIT_CORE},         {"cpu", RLIMIT_CPU},
+      {"data", RLIMIT_DATA},       {"fsize", RLIMIT_FSIZE},       {"locks", RLIMIT_LOCKS},
+      {"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
+      {"nofile", RLIMIT_NOFILE},   {"nproc", RLIMIT_NPROC},       {"rss", RLIMIT_RSS},
+      {"rtprio", RLIMIT_RTPRIO},   {"rttime", RLIMIT_RTTIME},     {"sigpending", RLIMIT_SIGPENDING},
       {"stack", RLIMIT_STACK},
   };
   const char *value = NULL;
-  if (read_string(parser, &value) < 0)
+  if (spec_read_string(parser, &value) < 0)
     return -1;
   for (size_t i = 0; i < sizeof resources / sizeof resources[0]; i++) {
     if (strcmp(value, resources[i].name) != 0)
       continue;
     if (parser->spec->rlimit_count >= SPEC_RLIMITS_MAX)
-      return reject(parser, "appears too often");
+      return spec_reject(parser, "appears too often");
     /* Both limits must follow; until then the pair cannot be valid. */
     parser->spec->rlimits[parser->spec->rlimit_count++] =
         (struct rlimit_spec){.resource = resources[i].resource, .soft = 1, .hard = 0};
     return 0;
   }
-  return reject(parser, "is not a known resource");
+  return spec_reject(parser, "is not a known resource");
 }
 
 static int read_mount_field(struct parser *parser, const char *field) {
   if (parser->spec->mount_count == 0)
-    return reject(parser, "comes before any mount");
+    return spec_reject(parser, "comes before any mount");
   struct mount_spec *mount = &parser->spec->mounts[parser->spec->mount_count - 1];
   if (strcmp(field, "target") == 0)
-    return read_path(parser, &mount->target);
+    return spec_read_path(parser, &mount->target);
   if (strcmp(field, "readonly") == 0)
-    return read_bool(parser, &mount->readonly);
+    return spec_read_bool(parser, &mount->readonly);
   if (mount->kind == MOUNT_BIND) {
     if (strcmp(field, "source") == 0)
-      return read_path(parser, &mount->source);
+      return spec_read_path(parser, &mount->source);
     if (strcmp(field, "recursive") == 0)
-      return read_bool(parser, &mount->recursive);
+      return spec_read_bool(parser, &mount->recursive);
   }
   if (mount->kind == MOUNT_OVERLAY) {
     if (strcmp(field, "lower") == 0)
-      return append_path(parser, &mount->overlay.lower, SPEC_LOWER_MAX);
+      return spec_append_path(parser, &mount->overlay.lower, SPEC_LOWER_MAX);
     if (strcmp(field, "upper") == 0)
-      return read_path(parser, &mount->overlay.upper);
+      return spec_read_path(parser, &mount->overlay.upper);
     if (strcmp(field, "work") == 0)
-      return read_path(parser, &mount->overlay.work);
+      return spec_read_path(parser, &mount->overlay.work);
     if (strcmp(field, "subpath") == 0)
-      return read_path(parser, &mount->subpath);
+      return spec_read_path(parser, &mount->subpath);
   }
   if (mount->kind == MOUNT_TMPFS) {
     uint64_t number;
     if (strcmp(field, "size") == 0) {
-      if (read_number(parser, INT64_MAX, &number) < 0)
+      if (spec_read_number(parser, INT64_MAX, &number) < 0)
         return -1;
       mount->size_bytes = (int64_t)number;
       return 0;
     }
     if (strcmp(field, "mode") == 0) {
-      if (read_number(parser, 07777, &number) < 0)
+      if (spec_read_number(parser, 07777, &number) < 0)
         return -1;
       mount->mode = (int64_t)number;
       return 0;
     }
   }
-  return reject(parser, "is not known for this kind of mount");
+  return spec_reject(parser, "is not known for this kind of mount");
 }
 
 static int read_rlimit_field(struct parser *parser, const char *field) {
   if (parser->spec->rlimit_count == 0)
-    return reject(parser, "comes before any limit");
+    return spec_reject(parser, "comes before any limit");
   struct rlimit_spec *limit = &parser->spec->rlimits[parser->spec->rlimit_count - 1];
   if (strcmp(field, "soft") == 0)
-    return read_limit(parser, &limit->soft);
+    return spec_read_limit(parser, &limit->soft);
   if (strcmp(field, "hard") == 0)
-    return read_limit(parser, &limit->hard);
-  return reject(parser, "is not known");
+    return spec_read_limit(parser, &limit->hard);
+  return spec_reject(parser, "is not known");
 }
 
 /* The keys that come once. */
@@ -292,81 +168,81 @@ static int read_single(struct parser *parser, enum single key) {
   struct container_spec *spec = parser->spec;
   switch (key) {
   case KEY_ID:
-    return read_id(parser, &spec->id);
+    return spec_read_id(parser, &spec->id);
   case KEY_DIRECTORY:
-    return read_path(parser, &spec->rootfs_directory);
+    return spec_read_path(parser, &spec->rootfs_directory);
   case KEY_UPPER:
-    return read_path(parser, &spec->rootfs.upper);
+    return spec_read_path(parser, &spec->rootfs.upper);
   case KEY_WORK:
-    return read_path(parser, &spec->rootfs.work);
+    return spec_read_path(parser, &spec->rootfs.work);
   case KEY_VOLATILE:
-    return read_bool(parser, &spec->rootfs.is_volatile);
+    return spec_read_bool(parser, &spec->rootfs.is_volatile);
   case KEY_READONLY:
-    return read_bool(parser, &spec->readonly_rootfs);
+    return spec_read_bool(parser, &spec->readonly_rootfs);
   case KEY_CWD:
-    return read_path(parser, &spec->cwd);
+    return spec_read_path(parser, &spec->cwd);
   case KEY_CWD_OWNER:
-    return read_choice(parser, "root", "user", &spec->cwd_owned_by_user);
+    return spec_read_choice(parser, "root", "user", &spec->cwd_owned_by_user);
   case KEY_USER:
-    return read_string(parser, &spec->user);
+    return spec_read_string(parser, &spec->user);
   case KEY_HOSTNAME:
-    return parser->record->value_size > 64 ? reject(parser, "is longer than 64 bytes")
-                                           : read_string(parser, &spec->hostname);
+    return parser->record->value_size > 64 ? spec_reject(parser, "is longer than 64 bytes")
+                                           : spec_read_string(parser, &spec->hostname);
   case KEY_NETWORK:
-    return read_choice(parser, "host", "none", &spec->own_network);
+    return spec_read_choice(parser, "host", "none", &spec->own_network);
   case KEY_HOSTS:
-    return read_path(parser, &spec->etc_hosts);
+    return spec_read_path(parser, &spec->etc_hosts);
   case KEY_RESOLV_CONF:
-    return read_path(parser, &spec->etc_resolv_conf);
+    return spec_read_path(parser, &spec->etc_resolv_conf);
   case KEY_ETC_HOSTNAME:
-    return read_path(parser, &spec->etc_hostname);
+    return spec_read_path(parser, &spec->etc_hostname);
   case KEY_ETC_READONLY:
-    return read_bool(parser, &spec->etc_readonly);
+    return spec_read_bool(parser, &spec->etc_readonly);
   case KEY_SHM_SIZE:
-    return read_number(parser, INT64_MAX, &spec->shm_size_bytes);
+    return spec_read_number(parser, INT64_MAX, &spec->shm_size_bytes);
   case KEY_NO_NEW_PRIVILEGES:
-    return read_bool(parser, &spec->no_new_privileges);
+    return spec_read_bool(parser, &spec->no_new_privileges);
   case KEY_INSECURE:
-    return read_bool(parser, &spec->insecure);
+    return spec_read_bool(parser, &spec->insecure);
   case KEY_TERMINAL:
-    return read_bool(parser, &spec->terminal);
+    return spec_read_bool(parser, &spec->terminal);
   case KEY_STDIN:
-    return read_choice(parser, "empty", "open", &spec->open_stdin);
+    return spec_read_choice(parser, "empty", "open", &spec->open_stdin);
   case KEY_REMOVE_STUBS:
-    return read_bool(parser, &spec->remove_stubs);
+    return spec_read_bool(parser, &spec->remove_stubs);
   case KEY_COUNT:
     break;
   }
-  return reject(parser, "is not a known key");
+  return spec_reject(parser, "is not a known key");
 }
 
 static int read_record(struct parser *parser) {
   const struct record *record = parser->record;
   char key[32];
   if (record->key_size >= sizeof key)
-    return reject(parser, "is not a known key");
+    return spec_reject(parser, "is not a known key");
   memcpy(key, record->key, record->key_size);
   key[record->key_size] = '\0';
   if (strlen(key) != record->key_size)
-    return reject(parser, "is not a known key");
+    return spec_reject(parser, "is not a known key");
 
   struct container_spec *spec = parser->spec;
   for (int i = 0; i < KEY_COUNT; i++) {
     if (strcmp(key, singles[i].name) != 0)
       continue;
     if (parser->seen & (UINT64_C(1) << i))
-      return reject(parser, "appears twice");
+      return spec_reject(parser, "appears twice");
     parser->seen |= UINT64_C(1) << i;
     return read_single(parser, (enum single)i);
   }
   if (strcmp(key, "rootfs.lower") == 0)
-    return append_path(parser, &spec->rootfs.lower, SPEC_LOWER_MAX);
+    return spec_append_path(parser, &spec->rootfs.lower, SPEC_LOWER_MAX);
   if (strcmp(key, "arg") == 0)
-    return append(parser, &spec->args, SPEC_STRINGS_MAX);
+    return spec_append(parser, &spec->args, SPEC_STRINGS_MAX);
   if (strcmp(key, "env") == 0) {
     if (record->value[0] == '=' || strchr(record->value, '=') == NULL)
-      return reject(parser, "is not NAME=value");
-    return append(parser, &spec->env, SPEC_STRINGS_MAX);
+      return spec_reject(parser, "is not NAME=value");
+    return spec_append(parser, &spec->env, SPEC_STRINGS_MAX);
   }
   if (strcmp(key, "mount") == 0)
     return start_mount(parser);
@@ -378,9 +254,9 @@ static int read_record(struct parser *parser) {
     return read_rlimit_field(parser, key + 7);
   if (strcmp(key, "end") == 0) {
     parser->ended = true;
-    return record->value_size == 0 ? 0 : reject(parser, "has a value");
+    return record->value_size == 0 ? 0 : spec_reject(parser, "has a value");
   }
-  return reject(parser, "is not a known key");
+  return spec_reject(parser, "is not a known key");
 }
 
 static int check_overlay(struct error *error, const char *what, const struct overlay_spec *overlay) {
@@ -418,6 +294,13 @@ static int check_whole(const struct container_spec *spec, uint64_t seen, struct 
   return 0;
 }
 
+static size_t little_endian(const uint8_t *bytes, size_t size) {
+  size_t number = 0;
+  while (size-- > 0)
+    number = number << 8 | bytes[size];
+  return number;
+}
+
 int spec_parse(const uint8_t *data, size_t size, struct container_spec *spec, struct error *error) {
   const size_t magic = sizeof SPEC_MAGIC - 1;
   if (size > SPEC_SIZE_MAX)
@@ -430,10 +313,7 @@ int spec_parse(const uint8_t *data, size_t size, struct container_spec *spec, st
   while (!parser.ended) {
     if (size - at < 6)
       return fail(error, STAGE_SPEC, 0, "The description stops early");
-    struct record record = {
-        .key_size = data[at] | (size_t)data[at + 1] << 8,
-        .value_size = data[at + 2] | (size_t)data[at + 3] << 8 | (size_t)data[at + 4] << 16 | (size_t)data[at + 5] << 24,
-    };
+    struct record record = {.key_size = little_endian(data + at, 2), .value_size = little_endian(data + at + 2, 4)};
     at += 6;
     /* A NUL follows each value, so that it is a string in place. */
     if (size - at < record.key_size || size - at - record.key_size <= record.value_size)

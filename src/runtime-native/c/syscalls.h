@@ -24,9 +24,6 @@
 #define __NR_fsconfig 431
 #define __NR_fsmount 432
 #endif
-#ifndef __NR_pidfd_open
-#define __NR_pidfd_open 434
-#endif
 #ifndef __NR_clone3
 #define __NR_clone3 435
 #endif
@@ -40,14 +37,8 @@
 #define __NR_mount_setattr 442
 #endif
 
-#ifndef CLOSE_RANGE_UNSHARE
-#define CLOSE_RANGE_UNSHARE (1U << 1)
-#endif
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
-#endif
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x00000080
 #endif
 #ifndef CLONE_INTO_CGROUP
 #define CLONE_INTO_CGROUP 0x200000000ULL
@@ -127,8 +118,6 @@ static inline int sys_mount_setattr(int dirfd, const char *path, unsigned flags,
 static inline int sys_close_range(unsigned first, unsigned last, unsigned flags) {
   return (int)syscall(__NR_close_range, first, last, flags);
 }
-
-static inline int sys_pidfd_open(pid_t pid, unsigned flags) { return (int)syscall(__NR_pidfd_open, pid, flags); }
 
 static inline int sys_pidfd_send_signal(int pidfd, int signal) {
   return (int)syscall(__NR_pidfd_send_signal, pidfd, signal, NULL, 0);

@@ -74,7 +74,8 @@ static int make(const struct target_maker *maker, int parent, const char *name, 
     if (file < 0)
       return -1;
   }
-  cleanup_fd int fd = sys_openat2(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+  cleanup_fd int fd =
+      sys_openat2(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
   if (fd < 0 || check_kind(fd, directory) < 0)
     return -1;
   if ((maker->uid != 0 || maker->gid != 0) && fchownat(fd, "", maker->uid, maker->gid, AT_EMPTY_PATH) < 0)
