@@ -1,10 +1,15 @@
 /** What the tests of layers share: a place of their own, the native binary, hand-made archives and a picture of a tree. */
+import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { fsPath } from '../../src/core/path-bytes.ts';
+import type { FileTree } from '../../src/core/tree.ts';
 import { createNativeFiles } from '../../src/runtime-native/files.ts';
 import type { NativeFiles } from '../../src/runtime-native/tree-types.ts';
+import { MergedView } from '../../src/snapshot/view.ts';
 
 export const BINARY = fileURLToPath(new URL('../../src/runtime-native/c/build/tsbuild-runtime', import.meta.url));
 
@@ -158,4 +163,148 @@ export function picture(dir: string, options: { readonly times?: boolean } = {})
   };
   visit('');
   return lines;
+}
+
+/** One line for each entry of `tree`, with the content of files; hard links are not told apart. */
+export function treePicture(tree: FileTree): string[] {
+  const lines: string[] = [];
+  const visit = (dir: string): void => {
+    for (const name of tree.readdir(dir)) {
+      const path = dir === '/' ? `/${name}` : `${dir}/${name}`;
+      const entry = tree.lstat(path);
+      if (entry === undefined) throw new Error(`readdir() lists "${path}", but lstat() does not know it`);
+      let what = '';
+      if (entry.type === 'file') what = JSON.stringify(fs.readFileSync(fsPath(tree.hostPath(path)), 'latin1'));
+      if (entry.type === 'symlink') what = `-> ${tree.readlink(path)}`;
+      if (entry.device !== undefined) what = `${entry.device.major}:${entry.device.minor}`;
+      const time = entry.mtimeNs / 1_000_000_000n;
+      lines.push(
+        `${entry.type} ${entry.mode.toString(8)} ${entry.uid}:${entry.gid} @${time} ${JSON.stringify(path)} ${what}`,
+      );
+      if (entry.type === 'directory') visit(path);
+    }
+  };
+  visit('/');
+  return lines;
+}
+
+/** A plain directory of the host as a tree. */
+export function hostTree(dir: string): FileTree {
+  return new MergedView([{ dir, opaqueDirs: [] }]);
+}
+
+/** Mounts a stack (lowest first) with the kernel at `target`, the way the runtime does, while `work` runs. */
+export function withOverlay<T>(
+  lab: Lab,
+  lower: readonly string[],
+  upper: string | undefined,
+  work: (merged: string) => T,
+): T {
+  const merged = fs.mkdtempSync(lab.path('merged-'));
+  const options = [
+    `lowerdir=${[...lower].reverse().join(':')}`,
+    'redirect_dir=nofollow,metacopy=off,index=off,xino=off',
+  ];
+  if (upper !== undefined) options.push(`upperdir=${upper},workdir=${fs.mkdtempSync(lab.path('work-'))}`);
+  execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', options.join(','), merged]);
+  try {
+    return work(merged);
+  } finally {
+    execFileSync('umount', [merged]);
+  }
+}
+
+/** A small tree as data, made by `makeTree`. */
+export interface Plan {
+  readonly path: string;
+  readonly kind: 'directory' | 'file' | 'symlink' | 'link' | 'fifo' | 'character' | 'whiteout' | 'opaque';
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeSeconds: number;
+  /** Content, or the target of a link. */
+  readonly text: string;
+}
+
+const NAMES = ['a', 'b', 'c.d', 'ü', 'x\udcff', 'n'.repeat(110), '日本', 'a b', '-', 'zz'];
+
+/** Random lists of entries; with `marks` also what only layers have. Times are whole seconds, as in a layer's tar. */
+export function arbitraryPlans(options: {
+  readonly marks: boolean;
+  readonly maxLength?: number;
+}): fc.Arbitrary<Plan[]> {
+  const marks = options.marks ? (['whiteout', 'opaque'] as const) : [];
+  const path = fc
+    .array(fc.constantFrom(...NAMES), { minLength: 1, maxLength: 3 })
+    .map((parts) => `/${parts.join('/')}`);
+  const plan = fc.record({
+    path,
+    kind: fc.constantFrom(
+      'directory',
+      'directory',
+      'file',
+      'file',
+      'file',
+      'symlink',
+      'link',
+      'fifo',
+      'character',
+      ...marks,
+    ),
+    mode: fc.constantFrom(0o644, 0o755, 0o4755, 0o2755, 0o1777, 0o000),
+    uid: fc.constantFrom(0, 1000, 3_000_000),
+    gid: fc.constantFrom(0, 1000, 4_000_000_000),
+    mtimeSeconds: fc.constantFrom(0, 1, 1_700_000_000, -5, 10_000_000_000),
+    text: fc.oneof(path, fc.string({ minLength: 1, maxLength: 40, unit: fc.constantFrom('a', '/', '.', 'ü') })),
+  });
+  return fc.array(plan, { maxLength: options.maxLength ?? 25 }) as fc.Arbitrary<Plan[]>;
+}
+
+/** Writes `plans` into the layer directory `dir`. Entries that meet something of another type replace it. */
+export async function makeTree(files: NativeFiles, dir: string, plans: readonly Plan[]): Promise<void> {
+  const options = { existing: 'replace' } as const;
+  const linkable: string[] = [];
+  await using writer = files.openWriter({ kind: 'directory', path: dir });
+  for (const plan of plans) {
+    const { path, mode, uid, gid, text } = plan;
+    const metadata = { mode, uid, gid, mtimeNs: BigInt(plan.mtimeSeconds) * 1_000_000_000n };
+    // A path through a link or a file would be another entry than planned; so what is in the way goes first.
+    const isClear = (other: string): boolean =>
+      other !== path && !other.startsWith(`${path}/`) && !path.startsWith(`${other}/`);
+    for (let at = path.indexOf('/', 1); at !== -1; at = path.indexOf('/', at + 1)) {
+      await writer.directory(path.slice(0, at), { mode: 0o755, uid: 0, gid: 0, mtimeNs: 0n }, options);
+    }
+    if (plan.kind !== 'directory' && plan.kind !== 'opaque') await writer.remove(path);
+    const targets = linkable.filter(isClear);
+    linkable.splice(0, linkable.length, ...targets);
+    switch (plan.kind) {
+      case 'directory':
+        await writer.directory(path, metadata, options);
+        break;
+      case 'file':
+        await writer.file(path, metadata, { kind: 'bytes', data: Buffer.from(text.repeat(20)) }, options);
+        linkable.push(path);
+        break;
+      case 'symlink':
+        await writer.symlink(path, text, metadata, options);
+        break;
+      case 'link':
+        if (targets[0] !== undefined) await writer.link(path, targets[0], options);
+        break;
+      case 'fifo':
+        await writer.node(path, 'fifo', { major: 0, minor: 0 }, metadata, options);
+        break;
+      case 'character':
+        await writer.node(path, 'character', { major: 5, minor: 300 }, metadata, options);
+        break;
+      case 'whiteout':
+        await writer.whiteout(path);
+        break;
+      case 'opaque':
+        await writer.directory(path, metadata, options);
+        await writer.opaque(path);
+        break;
+    }
+  }
+  await writer.close();
 }

@@ -180,13 +180,10 @@ static void octal(char *field, size_t size, uint64_t value) {
     field[i] = (char)('0' + (value & 7));
 }
 
-/* The ASCII part of a name, as far as it fits, for readers that don't know PAX. */
+/* A name as far as it fits, with a substitute for what is not ASCII, for readers that don't know PAX. */
 static void ascii(char *field, const char *text, size_t size) {
-  size_t used = 0;
-  for (size_t i = 0; i < size && used < NAME_SIZE; i++) {
-    if ((unsigned char)text[i] < 0x80)
-      field[used++] = text[i];
-  }
+  for (size_t i = 0; i < size && i < NAME_SIZE; i++)
+    field[i] = (unsigned char)text[i] < 0x80 ? text[i] : '_';
 }
 
 static int write_ustar(struct pack_output *output, const struct pack_header *header, struct error *error) {
