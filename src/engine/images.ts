@@ -1,8 +1,8 @@
 /** Images by name: list, tag, remove, inspect, history. */
-import { chainIDOf } from '../core/digest.ts';
 import { BuildError } from '../core/errors.ts';
 import { compareBytes } from '../core/paths.ts';
 import { suggest } from '../core/suggest.ts';
+import { findLayer } from '../image/layer-keys.ts';
 import type { Image, ImageName } from '../image/types.ts';
 import { familiarReference, familiarRepository, formatReference, parseReference } from '../oci/reference.ts';
 import type { HistoryEntry } from '../oci/types.ts';
@@ -158,12 +158,5 @@ async function layerSizes(services: Services, image: Image): Promise<(number | u
 /** The snapshots of an image's layers that are in the store, lowest first. */
 export async function unpackedLayers(services: Services, image: Image): Promise<(Snapshot | undefined)[]> {
   const { diff_ids: diffIDs } = image.config.rootfs;
-  return Promise.all(
-    diffIDs.map(async (diffID, index) => {
-      const chainID = chainIDOf(diffIDs.slice(0, index + 1));
-      return (
-        (await services.snapshots.findUnpacked(diffID)) ?? (chainID && (await services.snapshots.findUnpacked(chainID)))
-      );
-    }),
-  );
+  return Promise.all(diffIDs.map((_, index) => findLayer(services.snapshots, diffIDs, index)));
 }

@@ -5,6 +5,7 @@
  * snapshot. The times in an image are those of its layers, so that assembling the same layers again gives the same image.
  */
 import type { ContentStore } from '../content/types.ts';
+import { mapLimit } from '../core/map-limit.ts';
 import type { Descriptor, HistoryEntry, ImageConfig } from '../oci/types.ts';
 import { MediaType } from '../oci/types.ts';
 import type { NativeFiles } from '../runtime-native/tree-types.ts';
@@ -47,7 +48,7 @@ export interface AssembleOptions {
  */
 export async function assembleImage(deps: AssembleDeps, options: AssembleOptions): Promise<Image> {
   const { base, layers, signal } = options;
-  const own = await Promise.all(layers.map((id) => describeLayer(deps, id, signal)));
+  const own = await mapLimit(layers, PARALLEL_DIGESTS, (id) => describeLayer(deps, id, signal));
   checkHistory(options);
   const history = [...(base?.config.history ?? []), ...describeHistory(options, own)];
   const created = latest(own) ?? base?.config.created;
@@ -70,6 +71,9 @@ export async function assembleImage(deps: AssembleDeps, options: AssembleOptions
   const target: Descriptor = { mediaType: MediaType.ociManifest, digest, size: sizeBytes };
   return imageOf(target, parseManifest(manifestBytes), configBytes);
 }
+
+/** Each is a native process that reads a tree; the digests are computed in this one. */
+const PARALLEL_DIGESTS = 4;
 
 interface OwnLayer extends LayerDigest {
   readonly createdAtMs: number;

@@ -7,6 +7,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IngestDirectory, syncDirectory } from '../content/ingest.ts';
+import type { StoreFs } from '../content/ingest.ts';
 import type { ContentStore } from '../content/types.ts';
 import type { Digest } from '../core/digest.ts';
 import { digestOf, hexOf, isDigest } from '../core/digest.ts';
@@ -28,11 +29,13 @@ export interface ImageStoreOptions {
   readonly content: ContentStore;
   /** The time that a name is given. */
   readonly now?: () => number;
+  /** For tests that let system calls fail. */
+  readonly fs?: StoreFs;
 }
 
 /** The image store below `root`, the directory of the whole store; it shares `content` with everybody else. */
 export function openImageStore(root: string, options: ImageStoreOptions): ImageStore {
-  return new FsImageStore(join(root, 'images'), options.content, options.now ?? Date.now);
+  return new FsImageStore(join(root, 'images'), options);
 }
 
 class FsImageStore implements ImageStore {
@@ -42,12 +45,12 @@ class FsImageStore implements ImageStore {
   readonly #content: ContentStore;
   readonly #now: () => number;
 
-  constructor(dir: string, content: ContentStore, now: () => number) {
+  constructor(dir: string, options: ImageStoreOptions) {
     this.#names = join(dir, 'names');
     this.#unnamed = join(dir, 'unnamed');
-    this.#ingest = new IngestDirectory(join(dir, 'ingest'));
-    this.#content = content;
-    this.#now = now;
+    this.#ingest = new IngestDirectory(join(dir, 'ingest'), options.fs);
+    this.#content = options.content;
+    this.#now = options.now ?? Date.now;
   }
 
   async find(nameOrId: string): Promise<Image | undefined> {

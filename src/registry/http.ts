@@ -1,7 +1,8 @@
 /**
  * One HTTP request at a time: connections that are kept, time limits, and system errors left as they are.
  *
- * `node:http` rather than `fetch`: it starts faster, and redirects, idle times and broken bodies are ours to judge.
+ * `node:http` rather than `fetch`: it starts faster, and redirects, idle times and broken bodies are ours to judge. Proxies are not
+ * supported yet.
  */
 import * as http from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
@@ -73,11 +74,12 @@ export function openHttp(options: HttpOptions = {}): HttpClient {
         response?.destroy(error);
         outgoing.destroy(error);
       };
-      const connecting = setTimeout(timedOut, connectTimeoutMs);
+      let connecting: NodeJS.Timeout | undefined;
+      // A request may have to wait for a connection to become free before one is made.
       outgoing.on('socket', (socket) => {
-        const connected = (): void => clearTimeout(connecting);
-        if (socket.connecting) socket.once(tls ? 'secureConnect' : 'connect', connected);
-        else connected();
+        if (!socket.connecting) return;
+        connecting = setTimeout(timedOut, connectTimeoutMs);
+        socket.once(tls ? 'secureConnect' : 'connect', () => clearTimeout(connecting));
       });
       outgoing.setTimeout(idleTimeoutMs, timedOut);
       outgoing.on('error', (error) => {

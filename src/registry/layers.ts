@@ -1,6 +1,7 @@
 /** Downloading an image's layers into the content store. */
 import type { ContentStore } from '../content/types.ts';
 import { BuildError } from '../core/errors.ts';
+import { mapLimit } from '../core/map-limit.ts';
 import type { FetchLayersOptions, Image } from '../image/types.ts';
 import type { Descriptor } from '../oci/types.ts';
 import type { RegistryClient } from './client.ts';
@@ -29,22 +30,14 @@ export async function fetchLayerBlobs(source: LayerSource, image: Image, options
   }
   const failed = new AbortController();
   const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
-  const queue = [...wanted.values()];
-  let firstError: unknown;
-  async function worker(): Promise<void> {
-    for (let layer = queue.shift(); layer !== undefined && !signal.aborted; layer = queue.shift()) {
+  await mapLimit([...wanted.values()], PARALLEL, async (layer) => {
+    try {
       await fetchLayer(source, layer, { ...options, signal });
+    } catch (error) {
+      failed.abort();
+      throw error;
     }
-  }
-  await Promise.all(
-    Array.from({ length: PARALLEL }, () =>
-      worker().catch((error: unknown) => {
-        firstError ??= error;
-        failed.abort();
-      }),
-    ),
-  );
-  if (firstError !== undefined) throw firstError;
+  });
 }
 
 async function fetchLayer(source: LayerSource, layer: Descriptor, options: FetchLayersOptions): Promise<void> {

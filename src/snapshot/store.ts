@@ -1,7 +1,7 @@
 /**
  * The snapshot store on disk.
  *
- *     <root>/snapshots/active/<id>.<owner>/{fs,work}     being written; see owner.ts
+ *     <root>/snapshots/active/<id>.<owner>/{fs,work}     being written; see core/owner.ts
  *     <root>/snapshots/committed/<id>/{fs,meta.json}     immutable; layer.json once the layer's digest is known
  *     <root>/snapshots/unpacked/<hex of the key>         the id of the snapshot that was unpacked from that layer
  *
@@ -29,7 +29,7 @@ import { asDiffID, hexOf, isDigest } from '../core/digest.ts';
 import { errnoOf } from '../core/errors.ts';
 import { compareBytes } from '../core/paths.ts';
 import { storeError } from '../core/store-errors.ts';
-import { currentOwner, isAbandoned, ownedName } from './owner.ts';
+import { currentOwner, isAbandoned, ownedName } from '../core/owner.ts';
 import type { ActiveSnapshot, LayerDigest, LayerScan, Snapshot, SnapshotId, SnapshotStore } from './types.ts';
 
 export interface SnapshotStoreOptions {

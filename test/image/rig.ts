@@ -47,7 +47,7 @@ export async function openImageRig(): Promise<ImageRig> {
     async layer(tar: string) {
       await using active = await snapshots.prepare();
       await writeFile(join(active.upper, 'tar'), tar);
-      return active.commit();
+      return await active.commit();
     },
     [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose](),
   });

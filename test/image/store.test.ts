@@ -6,8 +6,10 @@ import type { ContentStore } from '../../src/content/types.ts';
 import { hexOf } from '../../src/core/digest.ts';
 import { openImageStore } from '../../src/image/store.ts';
 import type { Image, ImageStore } from '../../src/image/types.ts';
+import { BuildError } from '../../src/core/errors.ts';
 import { parseReference } from '../../src/oci/reference.ts';
 import { rejectsWith } from '../support/assert.ts';
+import { failingFs } from '../support/failing-fs.ts';
 import { storeTestImage, testImage } from '../support/images.ts';
 import { memoryContent } from '../support/memory-content.ts';
 import { tempDir } from '../support/temp.ts';
@@ -181,6 +183,32 @@ test('a damaged name file is corrupt, not a miss', async () => {
   const [file = ''] = await nodeFs.readdir(join(rig.root, 'images/names'));
   await nodeFs.writeFile(join(rig.root, 'images/names', file), '{"name":');
   await rejectsWith('store-corrupt', () => rig.store.names(), new RegExp(file));
+});
+
+test('a write that fails leaves every name at one image or the other, and none lost', async () => {
+  for (let failAt = 1; ; failAt++) {
+    await using rig = await openRig();
+    const [one, two] = [await rig.add('one'), await rig.add('two')];
+    await rig.store.setName(APP, one.target);
+    const faulty = failingFs(failAt, 'ENOSPC', ['mkdir', 'open', 'rename', 'write', 'sync']);
+    const store = openImageStore(rig.root, { content: rig.content, fs: faulty.fs });
+    let code = '';
+    await store
+      .setName(APP, two.target)
+      .catch((error: unknown) => (code = error instanceof BuildError ? error.code : String(error)));
+    if (!faulty.hasFailed()) {
+      assert.ok(failAt > 10, `only ${failAt - 1} calls were made to fail`);
+      return;
+    }
+    assert.is(code, 'store-full');
+    const now = (await rig.store.resolveName(APP))?.target.digest;
+    assert.ok(now === one.target.digest || now === two.target.digest);
+    assert.is((await rig.store.find(one.id))?.id, one.id);
+    await store.setName(APP, two.target);
+    assert.is((await rig.store.find('app'))?.id, two.id);
+    assert.equal(await rig.store.unnamed(), [one.target]);
+    assert.equal(await nodeFs.readdir(join(rig.root, 'images/ingest')), []);
+  }
 });
 
 test.run();

@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { asDiffID, digestOf } from '../../src/core/digest.ts';
 import { BuildError } from '../../src/core/errors.ts';
-import { currentOwner, isAbandoned, ownedName } from '../../src/snapshot/owner.ts';
+import { currentOwner, isAbandoned, ownedName } from '../../src/core/owner.ts';
 import { createSnapshotStore } from '../../src/snapshot/store.ts';
 import type { SnapshotId } from '../../src/snapshot/types.ts';
 
