@@ -1,9 +1,10 @@
 /** The container runtime on top of the native binary: one supervisor process for each container. */
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
-import { BuildError, throwIfAborted } from '../core/errors.ts';
+import { BuildError, errnoOf, throwIfAborted } from '../core/errors.ts';
 import { encodeSpec } from './spec.ts';
 import type { StatusRecord } from './status.ts';
 import { startError, StatusReader } from './status.ts';
@@ -63,7 +64,7 @@ class Supervisor {
   readonly #child: ChildProcess;
   readonly #options: RunOptions;
   readonly #last: Promise<LastRecord | undefined>;
-  /** Host pid of the container's process, while it may be running. */
+  /** Host pid of the container's first process. */
   #pid: number | undefined;
   ending = 'it is still running';
 
@@ -95,7 +96,9 @@ class Supervisor {
         'data',
         guarded((chunk: Uint8Array) => {
           for (const record of reader.push(chunk)) {
-            if (record.kind === 'started') this.#started(record.pid);
+            if (record.kind === 'created') this.#pid = record.pid;
+            else if (record.kind === 'started')
+              this.#options.onStarted?.({ pid: record.pid, kill: (name) => this.kill(name) });
             else last = record;
           }
         }),
@@ -131,17 +134,7 @@ class Supervisor {
    * privileges by its exec.
    */
   killOrphan(): void {
-    if (this.#pid === undefined) return;
-    try {
-      process.kill(this.#pid, 'SIGKILL');
-    } catch {
-      // Gone, as it should be.
-    }
-  }
-
-  #started(pid: number): void {
-    this.#pid = pid;
-    this.#options.onStarted?.({ pid, kill: (signal) => this.kill(signal) });
+    if (this.#pid !== undefined && isFirstOfNamespace(this.#pid)) process.kill(this.#pid, 'SIGKILL');
   }
 
   #stream(fd: number): Readable | Writable | undefined {
@@ -151,5 +144,15 @@ class Supervisor {
   #writable(fd: number): Writable | undefined {
     const stream = this.#stream(fd);
     return stream !== undefined && 'write' in stream ? stream : undefined;
+  }
+}
+
+/** Whether the process is the first of a pid namespace below ours; a pid that was given to another process is not. */
+function isFirstOfNamespace(pid: number): boolean {
+  try {
+    return /^NSpid:\s*\d+(\s+\d+)*\s+1$/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return false;
+    throw error;
   }
 }

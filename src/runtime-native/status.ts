@@ -4,6 +4,7 @@ import type { ErrorCode } from '../core/errors.ts';
 import { BuildError } from '../core/errors.ts';
 
 export type StatusRecord =
+  | { readonly kind: 'created'; readonly pid: number }
   | { readonly kind: 'started'; readonly pid: number }
   | { readonly kind: 'failed'; readonly stage: number; readonly errno: number; readonly detail: string }
   | { readonly kind: 'exited'; readonly code: number; readonly oomKilled: boolean };
@@ -43,6 +44,8 @@ function parseRecord(bytes: Buffer): StatusRecord {
       return { kind: 'failed', stage: value, errno: code, detail };
     case 3:
       return { kind: 'exited', code: value, oomKilled: code === 1 };
+    case 4:
+      return { kind: 'created', pid: value };
     default:
       throw new Error(`the native runtime sent a record of kind ${kind}`);
   }

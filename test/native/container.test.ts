@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { BuildError } from '../../src/core/errors.ts';
@@ -182,6 +182,23 @@ containerSuite('native runtime: the container', (test) => {
       assert.is(error.exitStatus, 126);
       assert.is(error.message, `exec: "${path}": ${reason}`);
     }
+  });
+
+  test('tells apart a file of an unknown format and one whose interpreter is missing', async (rig) => {
+    const files = rig.fresh('files');
+    for (const [name, content] of [
+      ['text', 'no program'],
+      ['script', '#!/no/such\n'],
+    ] as const) {
+      writeFileSync(join(files, name), content, { mode: 0o755 });
+    }
+    const mounts = [{ kind: 'bind', source: files, target: '/files', readonly: true, recursive: false } as const];
+    const format = await failure(rig.run(rig.spec('', { args: ['/files/text'], mounts })));
+    assert.is(format.message, 'exec: "/files/text": exec format error');
+    assert.is(format.exitStatus, 126);
+    const interpreter = await failure(rig.run(rig.spec('', { args: ['/files/script'], mounts })));
+    assert.is(interpreter.message, 'exec: "/files/script": no such file or directory');
+    assert.is(interpreter.exitStatus, 127);
   });
 
   test('never runs the runtime itself inside', async (rig) => {

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Dirent } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { BuildError } from '../../src/core/errors.ts';
+import { BuildError, errnoOf } from '../../src/core/errors.ts';
 import { createNativeRuntime } from '../../src/runtime-native/runtime.ts';
 import type { ContainerSpec, RunningContainer } from '../../src/runtime-native/types.ts';
 import { containerSuite } from '../support/container.ts';
@@ -72,11 +73,21 @@ function groupsOf(id: string): string[] {
 
   function visit(directory: string, depth: number): void {
     if (depth > 6) return;
-    for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    for (const entry of entriesOf(directory)) {
       if (!entry.isDirectory()) continue;
       if (entry.name.startsWith(`${id}.`)) found.push(join(directory, entry.name));
       else visit(join(directory, entry.name), depth + 1);
     }
+  }
+}
+
+/** None for a group that is gone by now: other containers may be running. */
+function entriesOf(directory: string): Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true });
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
   }
 }
 
@@ -181,6 +192,24 @@ containerSuite('native runtime: the end of a container', (test) => {
     assert.ok(groupsOf(spec.id).length > 0, 'nobody was left to remove the groups');
     await rig.output('true');
     assert.equal(groupsOf(spec.id), []);
+  });
+
+  test('a command that gained privileges by its exec ends with the supervisor too', async (rig) => {
+    const seconds = mark();
+    const layer = rig.fresh('layer');
+    copyFileSync(join(rig.base, 'bin/busybox'), join(layer, 'sleep'));
+    chmodSync(join(layer, 'sleep'), 0o4755);
+    const spec = rig.spec('', {
+      rootfs: { kind: 'overlay', lower: [rig.base, layer], upper: rig.fresh(), work: rig.fresh(), volatile: true },
+      args: ['/sleep', seconds],
+      user: 'app',
+    });
+    let code: string | undefined;
+    await rig
+      .run(spec, { onStarted: ({ pid }) => process.kill(parentOf(pid), 'SIGKILL') })
+      .catch((error: unknown) => (code = codeOf(error)));
+    assert.is(code, 'runtime-failed');
+    await until('the process is gone', () => processesWith(seconds).length === 0);
   });
 
   test('the death of the supervisor at any moment of the start leaves no process and no mount', async (rig) => {

@@ -21,8 +21,14 @@ function encode(kind: number, value: number, code: number, detail: string): Buff
 const tests = suite('native runtime: status');
 
 tests('reads records however the pipe cuts them', () => {
-  const bytes = Buffer.concat([encode(1, 4242, 0, ''), encode(2, 7, ENOENT, '/läyer'), encode(3, 137, 1, '')]);
+  const bytes = Buffer.concat([
+    encode(4, 4242, 0, ''),
+    encode(1, 4242, 0, ''),
+    encode(2, 7, ENOENT, '/läyer'),
+    encode(3, 137, 1, ''),
+  ]);
   const wanted: StatusRecord[] = [
+    { kind: 'created', pid: 4242 },
     { kind: 'started', pid: 4242 },
     { kind: 'failed', stage: 7, errno: ENOENT, detail: '/läyer' },
     { kind: 'exited', code: 137, oomKilled: true },

@@ -65,17 +65,13 @@ static int restrict_devices(enum cgroup_version version, const struct cgroup_hie
   return strstr(hierarchy->controllers, "devices") == NULL ? 0 : device_rules_v1(hierarchy->directory);
 }
 
-/* 0 also when the group cannot be made here; the hierarchy then keeps the caller's. */
-static int make_group(enum cgroup_version version, struct cgroup_hierarchy *hierarchy, const char *name,
-                      bool all_devices, struct error *error) {
-  cleanup_fd int base = open(hierarchy->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (base < 0)
-    return 0;
+/* The descriptor of the new group `name`, -1 with errno. */
+static int try_group(enum cgroup_version version, int base, const char *name) {
   if (mkdirat(base, PARENT, 0755) < 0 && errno != EEXIST)
-    return is_denied(errno) ? 0 : fail(error, STAGE_CGROUP, errno, "%s/" PARENT, hierarchy->path);
+    return -1;
   cleanup_fd int parent = openat(base, PARENT, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   if (parent < 0)
-    return fail(error, STAGE_CGROUP, errno, "%s/" PARENT, hierarchy->path);
+    return -1;
   if (version == CGROUP_V2) {
     /* Fails where the base has processes of its own; without the controller an out-of-memory kill is not noticed. */
     if (write_file(base, "cgroup.subtree_control", "+memory") == 0)
@@ -83,10 +79,24 @@ static int make_group(enum cgroup_version version, struct cgroup_hierarchy *hier
   }
   sweep(parent);
   if (mkdirat(parent, name, 0755) < 0)
-    return is_denied(errno) ? 0 : fail(error, STAGE_CGROUP, errno, "%s/" PARENT "/%s", hierarchy->path, name);
-  hierarchy->directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return -1;
+  return openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+/* 0 also when the group cannot be made here; the hierarchy then keeps the caller's. */
+static int make_group(enum cgroup_version version, struct cgroup_hierarchy *hierarchy, const char *name,
+                      bool all_devices, struct error *error) {
+  cleanup_fd int base = open(hierarchy->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (base < 0)
+    return 0;
+  /* The last container to end removes the parent, which can be between two steps of this one. */
+  for (int attempt = 0; attempt < 100; attempt++) {
+    hierarchy->directory = try_group(version, base, name);
+    if (hierarchy->directory >= 0 || (errno != ENOENT && errno != ENODEV))
+      break;
+  }
   if (hierarchy->directory < 0)
-    return fail(error, STAGE_CGROUP, errno, "%s/" PARENT "/%s", hierarchy->path, name);
+    return is_denied(errno) ? 0 : fail(error, STAGE_CGROUP, errno, "%s/" PARENT "/%s", hierarchy->path, name);
   size_t used = strlen(hierarchy->path);
   int written = snprintf(hierarchy->path + used, sizeof hierarchy->path - used, "/" PARENT "/%s", name);
   if (written < 0 || (size_t)written >= sizeof hierarchy->path - used)
@@ -186,5 +196,8 @@ void cgroup_remove(struct cgroup *cgroup) {
     }
     close(hierarchy->directory);
     hierarchy->directory = -1;
+    /* The parent too, if nothing else is in it: left behind it would keep the caller's own group from being removed. */
+    *strrchr(hierarchy->path, '/') = '\0';
+    rmdir(hierarchy->path);
   }
 }

@@ -125,6 +125,7 @@ static int start_and_serve(struct supervisor *supervisor, const struct cgroup *c
   }
   if (supervisor->pid < 0)
     return fail(error, STAGE_CLONE, errno, "clone3");
+  status_created(supervisor->status, supervisor->pid);
   close_init_side(&connections);
   supervisor->reports = connections.supervisor_socket;
   open_relays(supervisor, &connections);

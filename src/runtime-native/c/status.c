@@ -6,6 +6,11 @@
 
 static void send_record(int fd, const struct status_record *record) { (void)!write_all(fd, record, sizeof *record); }
 
+void status_created(int fd, pid_t pid) {
+  struct status_record record = {.kind = STATUS_CREATED, .value = (uint32_t)pid};
+  send_record(fd, &record);
+}
+
 void status_started(int fd, pid_t pid) {
   struct status_record record = {.kind = STATUS_STARTED, .value = (uint32_t)pid};
   send_record(fd, &record);

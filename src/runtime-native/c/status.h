@@ -9,7 +9,9 @@
 #include "error.h"
 
 enum status_kind {
-  /* The command runs; value is its process id. */
+  /* The first process was made; value is its process id. */
+  STATUS_CREATED = 4,
+  /* That process is now the command; value is its process id. */
   STATUS_STARTED = 1,
   /* It could not be started; value is the stage, code an errno. The last record. */
   STATUS_FAILED = 2,
@@ -28,6 +30,7 @@ struct status_record {
 _Static_assert(sizeof(struct status_record) == 1024, "the record is wire format");
 
 /* A reader that is gone is no failure: there is nobody left to tell. */
+void status_created(int fd, pid_t pid);
 void status_started(int fd, pid_t pid);
 void status_failed(int fd, const struct error *error);
 void status_exited(int fd, unsigned code, bool oom_killed);
