@@ -21,6 +21,11 @@ export function storeError(error: unknown, path: string): unknown {
       return new BuildError('store-unwritable', `Cannot write "${path}": the file system is read-only`, {
         cause: error,
       });
+    case 'EEXIST':
+    case 'ENOTDIR':
+      return new BuildError('store-unwritable', `Cannot write "${path}": there is a file where a directory is needed`, {
+        cause: error,
+      });
     default:
       return error;
   }

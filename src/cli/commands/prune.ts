@@ -1,5 +1,5 @@
 /** `tsbuild prune`. */
-import { ExitStatus } from '../../core/errors.ts';
+import { ExitStatus, throwIfAborted } from '../../core/errors.ts';
 import type { PruneOutcome } from '../../engine/types.ts';
 import { withProgress } from '../progress/with-progress.ts';
 import type { CliDeps } from '../types.ts';
@@ -38,11 +38,20 @@ async function confirmed(all: boolean, deps: CliDeps): Promise<boolean> {
   const cache = all ? 'all build cache' : 'unused build cache';
   deps.stdout.write(`WARNING! This will remove:\n  - all stopped containers\n  - ${images}\n  - ${cache}\n\n`);
   deps.stdout.write('Are you sure you want to continue? [y/N] ');
-  const answer = await firstLine(deps.stdin());
+  const answer = await firstLine(deps.stdin(), deps.signal);
   return ['y', 'yes'].includes(answer.trim().toLowerCase());
 }
 
-async function firstLine(input: AsyncIterable<Uint8Array>): Promise<string> {
+/** What is typed up to the end of the line; rejects when `signal` is aborted, however long nobody types. */
+async function firstLine(input: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string> {
+  throwIfAborted(signal);
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    readLine(input).then(resolve, reject);
+  });
+}
+
+async function readLine(input: AsyncIterable<Uint8Array>): Promise<string> {
   let text = '';
   for await (const chunk of input) {
     text += Buffer.from(chunk).toString('utf8');
