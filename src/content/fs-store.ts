@@ -13,7 +13,7 @@ import { BuildError, errnoOf, throwIfAborted } from '../core/errors.ts';
 import { abortable, discard } from './abortable.ts';
 import { IngestDirectory } from './ingest.ts';
 import type { StoreFs } from './ingest.ts';
-import type { ContentStore, ExpectedBlob, StoredBlob, WriteBlobOptions } from './types.ts';
+import type { ContentStore, ExpectedBlob, ListedBlob, StoredBlob, WriteBlobOptions } from './types.ts';
 import { BlobVerifier } from './verify.ts';
 
 /** What `read` takes into memory unless it is told otherwise. */
@@ -45,17 +45,12 @@ class FsContentStore implements ContentStore {
   }
 
   async has(digest: Digest): Promise<boolean> {
-    return (await this.stat(digest)) !== undefined;
+    return (await this.#touched({ digest })) !== undefined;
   }
 
   async stat(digest: Digest): Promise<StoredBlob | undefined> {
-    try {
-      const stats = await this.#fs.stat(this.#pathOf(digest));
-      return { digest, sizeBytes: stats.size };
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined;
-      throw error;
-    }
+    const found = await this.#look(digest);
+    return found && { digest, sizeBytes: found.sizeBytes };
   }
 
   async open(digest: Digest): Promise<Readable> {
@@ -83,7 +78,7 @@ class FsContentStore implements ContentStore {
   ): Promise<StoredBlob> {
     const { signal, onProgress } = options;
     if (expected !== undefined) {
-      const stored = await this.#storedAs(expected);
+      const stored = await this.#touched(expected);
       if (stored !== undefined) {
         await discard(source);
         return stored;
@@ -105,7 +100,7 @@ class FsContentStore implements ContentStore {
 
   async put(bytes: Uint8Array): Promise<StoredBlob> {
     const blob = { digest: digestOf(bytes), sizeBytes: bytes.length };
-    if ((await this.#storedAs(blob)) !== undefined) return blob;
+    if ((await this.#touched(blob)) !== undefined) return blob;
     await this.#ensureLayout();
     await this.#ingest.replace(this.#pathOf(blob.digest), bytes);
     return blob;
@@ -115,7 +110,7 @@ class FsContentStore implements ContentStore {
     await this.#fs.rm(this.#pathOf(digest), { force: true });
   }
 
-  async *list(): AsyncGenerator<StoredBlob, void, undefined> {
+  async *list(): AsyncGenerator<ListedBlob, void, undefined> {
     let names: string[];
     try {
       names = await this.#fs.readdir(this.#blobs);
@@ -125,7 +120,7 @@ class FsContentStore implements ContentStore {
     }
     for (const name of names.sort()) {
       const digest = `sha256:${name}`;
-      const blob = isDigest(digest) ? await this.stat(digest) : undefined;
+      const blob = isDigest(digest) ? await this.#look(digest) : undefined;
       if (blob !== undefined) yield blob;
     }
   }
@@ -134,10 +129,33 @@ class FsContentStore implements ContentStore {
     return join(this.#blobs, hexOf(digest));
   }
 
-  /** A stored blob of another size than expected is no excuse for not writing it: then either is wrong, and writing finds out which. */
-  async #storedAs(expected: ExpectedBlob): Promise<StoredBlob | undefined> {
+  async #look(digest: Digest): Promise<ListedBlob | undefined> {
+    try {
+      const stats = await this.#fs.stat(this.#pathOf(digest));
+      return { digest, sizeBytes: stats.size, modifiedAtMs: stats.mtimeMs };
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * The blob if it is here, from now on as used just now. One of another size than expected is no excuse for not writing it: either size is
+   * wrong, and writing finds out which.
+   */
+  async #touched(expected: ExpectedBlob): Promise<StoredBlob | undefined> {
     const stored = await this.stat(expected.digest);
-    return expected.sizeBytes === undefined || stored?.sizeBytes === expected.sizeBytes ? stored : undefined;
+    if (stored === undefined || (expected.sizeBytes ?? stored.sizeBytes) !== stored.sizeBytes) return undefined;
+    const now = new Date();
+    try {
+      await this.#fs.utimes(this.#pathOf(expected.digest), now, now);
+    } catch (error) {
+      const errno = errnoOf(error) ?? '';
+      if (errno === 'ENOENT') return undefined;
+      // Nobody prunes a store that cannot be written to.
+      if (!['EROFS', 'EACCES', 'EPERM'].includes(errno)) throw error;
+    }
+    return stored;
   }
 
   async #openBlob(digest: Digest): Promise<nodeFs.FileHandle> {

@@ -10,7 +10,7 @@ import type { Owner } from '../core/owner.ts';
 import { storeError } from '../core/store-errors.ts';
 
 /** The system calls that writing needs; tests let them fail. */
-export type StoreFs = Pick<typeof nodeFs, 'mkdir' | 'open' | 'readdir' | 'rename' | 'rm' | 'stat'>;
+export type StoreFs = Pick<typeof nodeFs, 'mkdir' | 'open' | 'readdir' | 'rename' | 'rm' | 'stat' | 'utimes'>;
 
 let sequence = 0;
 let ownerMemo: Owner | undefined;

@@ -18,13 +18,20 @@ export interface StoredBlob {
   readonly sizeBytes: number;
 }
 
+export interface ListedBlob extends StoredBlob {
+  /** When the blob was written, or `has`, `write` or `put` last found it here already. */
+  readonly modifiedAtMs: number;
+}
+
 export interface WriteBlobOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (currentBytes: number) => void;
 }
 
 export interface ContentStore {
+  /** Whether the blob is here; if so, it counts as used now, for a caller that relies on it to stay. */
   has(digest: Digest): Promise<boolean>;
+  /** Only looks. */
   stat(digest: Digest): Promise<StoredBlob | undefined>;
   /** Throws `store-corrupt` if the blob is missing. The caller destroys the stream. */
   open(digest: Digest): Promise<Readable>;
@@ -39,5 +46,5 @@ export interface ContentStore {
   /** Stores bytes that are at hand. */
   put(bytes: Uint8Array): Promise<StoredBlob>;
   remove(digest: Digest): Promise<void>;
-  list(): AsyncIterable<StoredBlob>;
+  list(): AsyncIterable<ListedBlob>;
 }

@@ -84,6 +84,24 @@ test('what dead processes left behind is removed, what others still write is not
   assert.equal(await nodeFs.readdir(ingest), [alive]);
 });
 
+test('a blob that is found here already counts as used, one that is only looked at does not', async () => {
+  await using dir = await tempDir();
+  const store = openContentStore(dir.path);
+  const { digest } = await store.put(Buffer.from('hello'));
+  const path = join(dir.path, 'content/blobs/sha256', hexOf(digest));
+  const used = async (action: () => Promise<unknown>): Promise<boolean> => {
+    await nodeFs.utimes(path, 1000, 1000);
+    await action();
+    for await (const blob of store.list()) return blob.modifiedAtMs > 1_000_000;
+    return assert.unreachable() as never;
+  };
+  assert.is(await used(() => store.stat(digest)), false);
+  assert.is(await used(() => store.read(digest)), false);
+  assert.is(await used(() => store.has(digest)), true);
+  assert.is(await used(() => store.put(Buffer.from('hello'))), true);
+  assert.is(await used(() => store.write(chunks('x'), { digest })), true);
+});
+
 for (const [errno, code] of [
   ['ENOSPC', 'store-full'],
   ['EDQUOT', 'store-full'],

@@ -51,7 +51,7 @@ export function memoryContent(): ContentStore & { readonly blobs: Map<Digest, Bu
     },
     remove: async (digest) => void blobs.delete(digest),
     list: async function* () {
-      for (const [digest, bytes] of blobs) yield { digest, sizeBytes: bytes.length };
+      for (const [digest, bytes] of blobs) yield { digest, sizeBytes: bytes.length, modifiedAtMs: 0 };
     },
   };
 }
