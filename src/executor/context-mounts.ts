@@ -4,6 +4,7 @@
  * A RUN must see what a COPY would copy: no ignored files, everything owned by root, no changes half-way. So the part is copied once
  * for the build and mounted from there.
  */
+import { SharedWork } from '../core/shared-work.ts';
 import type { FileTree } from '../core/tree.ts';
 import type { ActiveSnapshot } from '../snapshot/types.ts';
 import { copySource } from './copy.ts';
@@ -20,7 +21,8 @@ export interface ContextMount {
 
 export class ContextMounts implements AsyncDisposable {
   private readonly deps: Pick<ExecutorDeps, 'snapshots' | 'files'>;
-  private readonly copies = new Map<FileTree, Map<string, Promise<ActiveSnapshot>>>();
+  private readonly copies = new Map<FileTree, Map<string, ActiveSnapshot>>();
+  private readonly copying = new Map<FileTree, SharedWork<ActiveSnapshot>>();
 
   constructor(deps: Pick<ExecutorDeps, 'snapshots' | 'files'>) {
     this.deps = deps;
@@ -28,24 +30,23 @@ export class ContextMounts implements AsyncDisposable {
 
   /** The copy of a source of `tree`; valid until the build ends. */
   async open(tree: FileTree, source: SelectedSource, signal: AbortSignal): Promise<ContextMount> {
-    const copies = this.copies.get(tree) ?? new Map<string, Promise<ActiveSnapshot>>();
-    this.copies.set(tree, copies);
-    const key = source.path;
-    let copy = copies.get(key);
-    if (copy === undefined) {
-      copy = this.copy(tree, source, signal);
-      copies.set(key, copy);
-      copy.catch(() => copies.delete(key));
-    }
-    return { dir: (await copy).upper };
+    const copies = entryOf(this.copies, tree, () => new Map<string, ActiveSnapshot>());
+    const known = copies.get(source.path);
+    if (known !== undefined) return { dir: known.upper };
+    const work = entryOf(this.copying, tree, () => new SharedWork<ActiveSnapshot>());
+    const copy = await work.run(source.path, signal, async (shared) => {
+      const made = await this.copy(tree, source, shared);
+      copies.set(source.path, made);
+      return made;
+    });
+    return { dir: copy.upper };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const all = [...this.copies.values()].flatMap((copies) => [...copies.values()]);
-    this.copies.clear();
-    for (const outcome of await Promise.allSettled(all)) {
-      if (outcome.status === 'fulfilled') await outcome.value[Symbol.asyncDispose]();
+    for (const copies of this.copies.values()) {
+      for (const copy of copies.values()) await copy[Symbol.asyncDispose]();
     }
+    this.copies.clear();
   }
 
   private async copy(tree: FileTree, source: SelectedSource, signal: AbortSignal): Promise<ActiveSnapshot> {
@@ -67,6 +68,14 @@ export class ContextMounts implements AsyncDisposable {
       throw error;
     }
   }
+}
+
+function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
 }
 
 /** The action that puts a source where it is in its tree. */

@@ -21,6 +21,8 @@ class SessionExecutor implements Executor {
   private readonly deps: ExecutorDeps;
   private readonly reader: ResultReader;
   private opened: Promise<SessionResources> | undefined;
+  /** By vertex and input, since a result's identity asks for what its key has asked for. */
+  private readonly contents = new Map<string, Digest>();
 
   constructor(deps: ExecutorDeps) {
     this.deps = deps;
@@ -32,8 +34,13 @@ class SessionExecutor implements Executor {
   }
 
   async contentDigest(vertex: Vertex<Op>, index: number, input: BuildResult, context: OpContext): Promise<Digest> {
+    const key = `${vertex.digest} ${index}`;
+    const known = this.contents.get(key);
+    if (known !== undefined) return known;
     const tree = await this.reader.tree(input, context);
-    return usedContentDigest(vertex, index, tree, this.deps.memo, context);
+    const digest = await usedContentDigest(vertex, index, tree, this.deps.memo, context);
+    this.contents.set(key, digest);
+    return digest;
   }
 
   needsSlot(vertex: Vertex<Op>): boolean {

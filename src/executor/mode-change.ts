@@ -80,12 +80,12 @@ function bitsOf(what: string, classes: string, { mode, isDirectory }: ModeSubjec
       if (letter === 'u' || letter === 'g' || letter === 'o') bits |= (Math.floor(mode / CLASSES[letter]) & 7) * one;
     }
   }
-  return what.includes('t') && (classes === 'ugo' || classes.includes('o')) ? bits | STICKY : bits;
+  return what.includes('t') && classes.includes('o') ? bits | STICKY : bits;
 }
 
 /** What `=` takes away first; a directory keeps its set-id bits, as with chmod(1). */
 function clearedBits(classes: string, isDirectory: boolean): number {
-  let bits = classes === 'ugo' ? STICKY : 0;
+  let bits = classes.includes('o') ? STICKY : 0;
   for (const name of ['u', 'g', 'o'] as const) {
     if (classes.includes(name)) bits |= (7 * CLASSES[name]) | (isDirectory ? 0 : SET_ID[name]);
   }

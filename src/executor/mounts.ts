@@ -99,7 +99,7 @@ class Preparation implements PreparedMounts {
     if (mount.readonly && layers.length > 0) {
       return { kind: 'overlay', lower: layers, target, subpath: source.path };
     }
-    // Where nothing is below there is nothing to be read either; a mount of its own keeps the two cases one.
+    // For what is written, which goes in the end; or for an empty stage, of which there is nothing to stack.
     const scratch = await this.services.deps.snapshots.prepare();
     this.held.push(scratch);
     if (mount.readonly) return { kind: 'bind', source: scratch.upper, target, readonly: true, recursive: false };

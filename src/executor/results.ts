@@ -1,9 +1,10 @@
 /** From results to what they are made of: layers to stack, trees to read. */
 import type { Digest } from '../core/digest.ts';
+import { SharedWork } from '../core/shared-work.ts';
 import type { FileTree } from '../core/tree.ts';
+import { BuildError } from '../core/errors.ts';
 import { unreachable } from '../core/exhaustive.ts';
 import type { Snapshot, SnapshotId, SnapshotStore } from '../snapshot/types.ts';
-import { BuildError } from '../core/errors.ts';
 import { MergedView } from '../snapshot/view.ts';
 import type { OpContext } from '../solver/types.ts';
 import type { BuildResult, ImageUnpacker } from './types.ts';
@@ -16,7 +17,8 @@ export interface ResultReaderOptions {
 /** Opens results, each stack once. */
 export class ResultReader {
   private readonly options: ResultReaderOptions;
-  private readonly unpacked = new Map<Digest, Promise<readonly SnapshotId[]>>();
+  private readonly unpacked = new Map<Digest, readonly SnapshotId[]>();
+  private readonly unpacking = new SharedWork<readonly SnapshotId[]>();
   private readonly views = new Map<string, MergedView>();
 
   constructor(options: ResultReaderOptions) {
@@ -55,18 +57,18 @@ export class ResultReader {
   }
 
   /** Once for each image, whoever asks; a failure is not remembered. */
-  private unpack(reference: string, manifest: Digest, context: OpContext): Promise<readonly SnapshotId[]> {
-    const running = this.unpacked.get(manifest);
-    if (running !== undefined) return running;
-    const started = this.options.unpacker().then((unpacker) =>
-      unpacker.unpack(reference, manifest, {
-        signal: context.signal,
+  private async unpack(reference: string, manifest: Digest, context: OpContext): Promise<readonly SnapshotId[]> {
+    const known = this.unpacked.get(manifest);
+    if (known !== undefined) return known;
+    return this.unpacking.run(manifest, context.signal, async (signal) => {
+      const unpacker = await this.options.unpacker();
+      const layers = await unpacker.unpack(reference, manifest, {
+        signal,
         onProgress: (id, current, total) => context.status(id, current, total),
-      }),
-    );
-    this.unpacked.set(manifest, started);
-    started.catch(() => this.unpacked.delete(manifest));
-    return started;
+      });
+      this.unpacked.set(manifest, layers);
+      return layers;
+    });
   }
 
   private async snapshot(id: SnapshotId): Promise<Snapshot> {
