@@ -32,19 +32,19 @@ export class OriginTracker implements ImageSource {
     return image;
   }
 
-  async fetchLayers(reference: Reference, image: Image, options: FetchLayersOptions): Promise<void> {
+  async fetchLayers(reference: Reference | undefined, image: Image, options: FetchLayersOptions): Promise<void> {
     const { layers } = image.manifest;
     const origins = await Promise.all(
       layers.map(async ({ digest }) => (await this.#origins.find(digest)) ?? reference),
     );
     const isNeeded = options.isNeeded ?? (async () => true);
-    for (const repository of new Set(origins.map(repositoryOf))) {
-      const origin = origins.find((candidate) => repositoryOf(candidate) === repository) ?? reference;
+    const repositories = new Map(origins.map((origin) => [origin && repositoryOf(origin), origin]));
+    for (const [repository, origin] of repositories) {
       await this.#source.fetchLayers(origin, image, {
         ...options,
         isNeeded: async (layer, index) => {
           const own = origins[index];
-          return own !== undefined && repositoryOf(own) === repository && isNeeded(layer, index);
+          return (own && repositoryOf(own)) === repository && isNeeded(layer, index);
         },
       });
     }

@@ -55,8 +55,11 @@ export interface ImageStore {
 export interface ImageSource {
   /** Manifest and config for a platform, verified; nothing of the layers. Throws `registry-*`, `platform-not-found`, `invalid-manifest`. */
   resolve(reference: Reference, platform: Platform, options: FetchOptions): Promise<Image>;
-  /** Brings the blobs of all layers that the content store lacks and `isNeeded` wants; parallel, verified. */
-  fetchLayers(reference: Reference, image: Image, options: FetchLayersOptions): Promise<void>;
+  /**
+   * Brings the blobs of all layers that the content store lacks and `isNeeded` wants; parallel, verified. `reference` says where from; where
+   * nobody knows that, `registry-not-found`.
+   */
+  fetchLayers(reference: Reference | undefined, image: Image, options: FetchLayersOptions): Promise<void>;
 }
 
 export interface FetchLayersOptions extends FetchOptions {

@@ -16,6 +16,7 @@ import { applyLayer } from '../layer/apply.ts';
 import type { AppliedLayer } from '../layer/apply.ts';
 import { decompress } from '../layer/compress.ts';
 import { parseReference } from '../oci/reference.ts';
+import type { Reference } from '../oci/reference.ts';
 import type { Descriptor } from '../oci/types.ts';
 import type { NativeFiles } from '../runtime-native/tree-types.ts';
 import type { Snapshot, SnapshotId, SnapshotStore } from '../snapshot/types.ts';
@@ -43,7 +44,7 @@ export interface UnpackOptions {
 
 export interface Unpacker {
   /**
-   * The snapshots of an image's layers, lowest first; `reference` says where missing blobs come from. Throws `digest-mismatch` when a
+   * The snapshots of an image's layers, lowest first; `reference`, a name or an ID, says where missing blobs come from. Throws `digest-mismatch` when a
    * layer is not what the config says, `invalid-archive`, `store-corrupt` or `registry-*`; nothing of such a layer is kept.
    */
   unpack(reference: string, manifest: Digest, options: UnpackOptions): Promise<readonly SnapshotId[]>;
@@ -85,7 +86,7 @@ interface Layer {
 class Unpacking {
   readonly #deps: UnpackerDeps;
   readonly #shared: Shared;
-  readonly #reference: string;
+  readonly #reference: Reference | undefined;
   readonly #image: Image;
   readonly #options: UnpackOptions;
   readonly #diffIDs: readonly DiffID[];
@@ -97,7 +98,7 @@ class Unpacking {
   constructor(deps: UnpackerDeps, shared: Shared, reference: string, image: Image, options: UnpackOptions) {
     this.#deps = deps;
     this.#shared = shared;
-    this.#reference = reference;
+    this.#reference = isId(reference) ? undefined : parseReference(reference);
     this.#image = image;
     this.#options = options;
     this.#diffIDs = image.config.rootfs.diff_ids;
@@ -153,14 +154,14 @@ class Unpacking {
   async #fetch({ index, blob, diffID }: Layer): Promise<boolean> {
     const { content, source } = this.#deps;
     if (await content.has(blob.digest)) return false;
-    if (source === undefined || isDigest(this.#reference)) throw missingLayer(this.#image.id, diffID);
+    if (source === undefined) throw missingLayer(this.#image.id, diffID);
     const { onProgress } = this.#options;
     await this.#shared.fetches.run(blob.digest, this.#signal, (signal) =>
       this.#shared.fetchQueue.add(async () => {
         throwIfAborted(signal);
         const images = await source();
         try {
-          await images.fetchLayers(parseReference(this.#reference), this.#image, {
+          await images.fetchLayers(this.#reference, this.#image, {
             signal,
             isNeeded: (_, candidate) => Promise.resolve(candidate === index),
             ...(onProgress && { onProgress: (digest, current, total) => onProgress(digest, current, total) }),
@@ -225,6 +226,11 @@ class Unpacking {
     await snapshots.remove(snapshot.id);
     return existing;
   }
+}
+
+/** An ID says nothing of where an image comes from. */
+function isId(reference: string): boolean {
+  return isDigest(reference) || /^[0-9a-f]{64}$/.test(reference);
 }
 
 /** The source has not got it, or does not say. */

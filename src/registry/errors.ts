@@ -90,6 +90,11 @@ export function notFound(what: string, url: URL, detail?: string): BuildError {
   });
 }
 
+/** An image that came as an archive, or was built here, is not in a registry that we know of. */
+export function noOrigin(what: string): BuildError {
+  return new BuildError('registry-not-found', `Cannot fetch ${what}: nothing says which registry has it`);
+}
+
 export function tooManyRequests(what: string, url: URL, detail?: string): BuildError {
   return new BuildError(
     'registry-error',

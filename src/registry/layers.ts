@@ -7,15 +7,21 @@ import type { Descriptor } from '../oci/types.ts';
 import type { RegistryClient } from './client.ts';
 import { failure, rangeFrom } from './client.ts';
 import { downloadBlob } from './download.ts';
+import { noOrigin } from './errors.ts';
 import type { HttpResponse } from './http.ts';
 import type { Transport } from './transport.ts';
 
 export interface LayerSource {
   readonly content: ContentStore;
-  readonly client: RegistryClient;
   readonly transport: Transport;
-  /** `library/alpine`. */
-  readonly repository: string;
+  /** Absent where nobody knows where the layers are. */
+  readonly registry:
+    | {
+        readonly client: RegistryClient;
+        /** `library/alpine`. */
+        readonly repository: string;
+      }
+    | undefined;
 }
 
 /** As many as Docker's. */
@@ -71,7 +77,9 @@ async function requestLayer(
   signal: AbortSignal | undefined,
 ): Promise<HttpResponse> {
   try {
-    return await source.client.blob(source.repository, layer.digest, offset, { what, signal });
+    if (source.registry === undefined) throw noOrigin(what);
+    const { client, repository } = source.registry;
+    return await client.blob(repository, layer.digest, offset, { what, signal });
   } catch (error) {
     const urls = (layer.urls ?? []).filter((url) => URL.canParse(url) && new URL(url).protocol === 'https:');
     if (!(error instanceof BuildError && error.code === 'registry-not-found') || urls.length === 0) throw error;

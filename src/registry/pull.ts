@@ -9,7 +9,7 @@ import type { Digest } from '../core/digest.ts';
 import { BuildError } from '../core/errors.ts';
 import type { Platform } from '../core/platform.ts';
 import { formatPlatform, platformRank } from '../core/platform.ts';
-import type { FetchLayersOptions, FetchOptions, Image, ImageSource } from '../image/types.ts';
+import type { FetchOptions, Image, ImageSource } from '../image/types.ts';
 import type { ImageDocument } from '../oci/validate.ts';
 import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseConfig, parseDocument, schema1 } from '../oci/validate.ts';
 import { familiarReference } from '../oci/reference.ts';
@@ -49,12 +49,11 @@ export function openRegistrySource(options: RegistrySourceOptions): RegistrySour
   return {
     resolve: (reference, platform, fetchOptions) =>
       new Resolution(options.content, clientFor(reference.domain), reference, platform, fetchOptions).resolve(),
-    fetchLayers: (reference: Reference, image: Image, fetchOptions: FetchLayersOptions) =>
-      fetchLayerBlobs(
-        { content: options.content, client: clientFor(reference.domain), transport, repository: reference.path },
-        image,
-        fetchOptions,
-      ),
+    fetchLayers: (reference, image, fetchOptions) => {
+      const { content } = options;
+      const registry = reference && { client: clientFor(reference.domain), repository: reference.path };
+      return fetchLayerBlobs({ content, transport, registry }, image, fetchOptions);
+    },
     close: () => http.close(),
   };
 }

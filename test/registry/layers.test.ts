@@ -40,6 +40,18 @@ test('layers that are not needed are not fetched', async () => {
   assert.equal([...rig.content.blobs.keys()], [digestOf('three')]);
 });
 
+test('layers of which nobody knows where they are cannot be fetched', async () => {
+  using rig = openRig();
+  await rig.content.put(Buffer.from('three'));
+  const isThird = (_: unknown, index: number): Promise<boolean> => Promise.resolve(index === 2);
+  await rig.source.fetchLayers(undefined, MADE.image, { isNeeded: isThird });
+  await rejectsWith(
+    'registry-not-found',
+    () => rig.source.fetchLayers(undefined, MADE.image, {}),
+    /nothing says which/,
+  );
+});
+
 for (const withoutRanges of [false, true]) {
   test(`a download goes on where it broke off${withoutRanges ? ', also without ranges' : ''}`, async () => {
     await using registry = await openFakeRegistry({ withoutRanges });
