@@ -74,13 +74,14 @@ class Supervisor {
     this.#last = new Promise((resolve, reject) => {
       let last: LastRecord | undefined;
       const reader = new StatusReader();
-      // A bug in a callback of the caller must not leave the container behind.
+      // A bug in a callback of the caller must not leave the container behind, so it is thrown when that is gone.
+      let bug: { readonly error: unknown } | undefined;
       const guarded = <T>(callback: (value: T) => void): ((value: T) => void) => {
         return (value) => {
           try {
             callback(value);
           } catch (error) {
-            reject(error instanceof Error ? error : new Error(String(error)));
+            bug ??= { error };
             this.kill('SIGKILL');
           }
         };
@@ -90,7 +91,8 @@ class Supervisor {
       );
       child.on('close', (code, signal) => {
         this.ending = signal === null ? `exit code ${code}` : `killed by ${signal}`;
-        resolve(last);
+        if (bug === undefined) resolve(last);
+        else reject(bug.error instanceof Error ? bug.error : new Error(String(bug.error)));
       });
       this.#stream(STATUS_FD)?.on(
         'data',
