@@ -60,8 +60,7 @@ export function layerError({ stage, errno, detail }: NativeFailure, dir: string)
   const because = errno === 0 ? '' : `: ${errnoMessage(errno)}`;
   switch (stage) {
     case Stage.unsupported:
-      if (errno !== 0)
-        return new BuildError('unsupported-feature', `Cannot store the deletion of "/${detail}" in a layer${because}`);
+      if (errno !== 0) return new BuildError('unsupported-feature', `Cannot store "/${detail}" in a layer${because}`);
       return new BuildError(
         'unsupported-feature',
         `Cannot store "/${detail}" in a layer: names with ".wh." in front mark deletions there`,
@@ -78,8 +77,11 @@ export function layerError({ stage, errno, detail }: NativeFailure, dir: string)
   }
 }
 
+/** What the machine is to blame for, whatever was being done. */
+const MACHINE = new Set(['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS']);
+
 function systemError(code: 'runtime-failed' | 'path-conflict', message: string, errno: number, path: string): unknown {
-  const cause = Object.assign(new Error(message), { code: errnoName(errno) });
-  const mapped = storeError(cause, path);
-  return mapped === cause ? new BuildError(code, message) : mapped;
+  const name = errnoName(errno);
+  if (!MACHINE.has(name)) return new BuildError(code, message);
+  return storeError(Object.assign(new Error(message), { code: name }), path);
 }

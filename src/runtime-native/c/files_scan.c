@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -63,12 +62,6 @@ int files_scan(const char *path) {
 
 int files_remove(const char *path) {
   struct error error;
-  /* Removing takes a descriptor for each level. */
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-  }
   if (tree_remove(AT_FDCWD, path, path, &error) == 0)
     return 0;
   tree_report(STDERR_FILENO, &error);

@@ -97,7 +97,7 @@ int tree_is_opaque(int fd);
 /* Opens `name` in `parent` as a directory to be read, not through a link; -1 with errno. */
 int tree_open_dir(int parent, const char *name);
 
-/* Dies with its parent, and writes to a closed pipe are errors. */
+/* Dies with its parent, may open as many files as allowed, and writes to a closed pipe are errors. */
 void tree_process_setup(void);
 
 /* Writes the whole failure as a record to `fd`, which nobody may be reading any more. */

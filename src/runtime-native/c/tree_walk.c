@@ -1,6 +1,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -109,6 +110,9 @@ static int walk_directory(struct walk *walk, int fd, struct error *error);
 
 static int walk_entry(struct walk *walk, int parent, const char *name, struct error *error) {
   struct tree_entry entry = {.parent = parent, .name = name, .fd = -1};
+  /* Nobody could unpack it again; and it bounds the depth of the recursion. */
+  if (walk->path_size >= PATH_MAX)
+    return fail(error, TREE_UNSUPPORTED, ENAMETOOLONG, "%s", walk->path);
   if (fstatat(parent, name, &entry.stat, AT_SYMLINK_NOFOLLOW) < 0)
     return fail(error, TREE_READ, errno, "%s", walk->path);
   cleanup_fd int fd = -1;
