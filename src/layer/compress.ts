@@ -1,6 +1,6 @@
 /** Compressed archives: told by their first bytes, decoded as they stream, and the one format that is written, gzip. */
 import { createHash } from 'node:crypto';
-import { pipeline, Readable } from 'node:stream';
+import { PassThrough, pipeline, Readable } from 'node:stream';
 import type { Duplex } from 'node:stream';
 import { ReadableStream } from 'node:stream/web';
 import * as zlib from 'node:zlib';
@@ -143,7 +143,8 @@ async function* decodeBzip2(source: AsyncIterable<Uint8Array>): AsyncGenerator<U
   const input = Readable.from(watched.chunks, { objectMode: true, highWaterMark: 1 });
   // An old-style stream: errors come as events only, and do not end it.
   const decoder = unbzip2() as unknown as NodeJS.ReadWriteStream;
-  const output = new Readable().wrap(decoder);
+  // Not `Readable.wrap`, which drops what is not read yet when an old-style stream closes itself at its end.
+  const output = decoder.pipe(new PassThrough());
   decoder.on('error', (error) => output.destroy(error));
   input.on('error', (error) => output.destroy(error));
   input.pipe(decoder);

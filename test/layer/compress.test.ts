@@ -121,4 +121,9 @@ test('compressLayer() passes on the failures of both ends', async () => {
   );
 });
 
+test('a bzip2 file that is decoded at one stroke is read to its end', async () => {
+  const bytes = Buffer.from('QlpoOTFBWSZTWRkxZT0AAACBAAJEoAAhmmgzTQczi7kinChIDJiynoA=', 'base64');
+  assert.is((await collect(decompress(chunked(bytes, bytes.length)))).toString(), 'hello');
+});
+
 test.run();

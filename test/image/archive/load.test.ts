@@ -61,7 +61,7 @@ test('layers that are links to others, as docker save wrote repeated ones', asyn
 });
 
 test('compressed layers, compressed archives, names with ./ in front', async () => {
-  for (const compress of ['gzip', 'xz', 'zstd']) {
+  for (const compress of ['gzip', 'xz', 'zstd', 'bzip2']) {
     await using rig = await openLoadRig();
     const items = oldDockerArchive(PACKED, ['app']).map((item) => ({ ...item, path: `./${item.path}` }));
     const archive = execFileSync(compress, ['-c'], { input: tarOf(items) });
