@@ -7,8 +7,9 @@ import type { CliDeps } from './types.ts';
 export const EXIT_BUG = 70;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGPIPE'] as const;
 
-/** Prints `error` and returns the status. `command` is the one that was running, if it got that far. */
-export function reportError(error: unknown, command: string | undefined, deps: CliDeps): number {
+/** Prints what was thrown and returns the status. `command` is the one that was running, if it got that far. */
+export function reportError(thrown: unknown, command: string | undefined, deps: CliDeps): number {
+  const error = firstError(thrown);
   if (!(error instanceof BuildError)) {
     deps.stderr.write(bugReport(error));
     return EXIT_BUG;
@@ -18,6 +19,13 @@ export function reportError(error: unknown, command: string | undefined, deps: C
   if (isUsage(error))
     deps.stderr.write(`\nRun 'tsbuild ${command === undefined ? '' : `${command} `}--help' for more information\n`);
   return error.exitStatus;
+}
+
+/** A clean-up that fails after an error hides it in a `SuppressedError`; the first one tells what went wrong. */
+function firstError(thrown: unknown): unknown {
+  let error = thrown;
+  while (error instanceof Error && error.name === 'SuppressedError' && 'suppressed' in error) error = error.suppressed;
+  return error;
 }
 
 /** A mistake on the command line; one that points into a Dockerfile was made there. */

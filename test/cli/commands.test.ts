@@ -88,6 +88,16 @@ test('reports a bug with its stack and status 70, an error for the user without'
   assert.is(failure.stderr, 'ERROR: Cannot read "x"\nhint: do y\n');
 });
 
+test('reports the first error when the clean-up after it fails too', async () => {
+  const suppressed = Object.assign(new Error('An error was suppressed during disposal'), {
+    name: 'SuppressedError',
+    error: new Error('cannot clean up'),
+    suppressed: new BuildError('store-full', 'Cannot write "x"'),
+  });
+  const run = await cli(['images'], { answers: { images: () => Promise.reject(suppressed) } });
+  assert.equal([run.status, run.stderr], [6, 'ERROR: Cannot write "x"\n']);
+});
+
 for (const [signal, status, message] of [
   ['SIGINT', 130, 'ERROR: Cancelled by SIGINT\n'],
   ['SIGTERM', 143, 'ERROR: Cancelled by SIGTERM\n'],
