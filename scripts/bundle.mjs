@@ -45,10 +45,19 @@ const result = await build({
 await rm(path('dist'), { recursive: true, force: true });
 for (const file of result.outputFiles) {
   await mkdir(dirname(file.path), { recursive: true });
-  await writeFile(file.path, file.contents);
+  await writeFile(file.path, withRequire(file.text));
 }
 
 if (process.argv.includes('--sizes')) {
   for (const [name, output] of Object.entries(result.metafile.outputs))
     console.log(String(output.bytes).padStart(9), name);
+}
+
+/**
+ * CommonJS packages require() Node's own modules, which an ES module has no function for. esbuild routes such calls through one helper,
+ * so only the chunk that holds it needs one.
+ */
+function withRequire(code) {
+  if (!code.includes('Dynamic require of')) return code;
+  return `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);\n${code}`;
 }
