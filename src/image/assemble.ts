@@ -87,7 +87,7 @@ async function describeLayer(deps: AssembleDeps, id: SnapshotId, signal: AbortSi
 }
 
 /** Computes a snapshot's digest and remembers it; from then on the snapshot is found by its diffID, too. */
-export async function digestSnapshot(
+async function digestSnapshot(
   deps: Pick<AssembleDeps, 'files' | 'snapshots'>,
   snapshot: Snapshot,
   signal: AbortSignal | undefined,

@@ -252,7 +252,7 @@ function ambiguous(what: string): BuildError {
   return new BuildError('invalid-manifest', `Cannot use ${what}: it claims to be both an image and an index of images`);
 }
 
-export function unknownType(what: string, mediaType: string): BuildError {
+function unknownType(what: string, mediaType: string): BuildError {
   return new BuildError(
     'invalid-manifest',
     `Cannot use ${what}: it has type "${mediaType.slice(0, 100)}", which is neither an image nor an index`,

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseReference } from '../../src/oci/reference.ts';
@@ -51,6 +52,16 @@ test('challenges are parsed', () => {
   ]);
   assert.equal(plain(''), []);
   assert.equal(plain('"'), []);
+});
+
+test('whatever a header says, parsing it ends', () => {
+  const piece = fc.constantFrom('Bearer', 'Basic ', 'realm=', '"', '\\', ',', ' ', '=', 'x', '"a"', '\u00e9');
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 200 }), (pieces) => {
+      for (const { scheme } of parseChallenges(pieces.join(''))) assert.is(scheme, scheme.toLowerCase());
+    }),
+    { numRuns: 200 },
+  );
 });
 
 test('one anonymous token serves a whole repository', async () => {

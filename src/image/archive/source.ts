@@ -23,7 +23,7 @@ export interface ArchiveSource {
   blob(path: string): Promise<StoredBlob | undefined>;
 }
 
-export const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;
+const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;
 const MAX_ENTRIES = 20_000;
 const MAX_LINKS = 40;
 const DOCUMENTS = new Set(['manifest.json', 'index.json', 'oci-layout']);

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { digestOf } from '../../../src/core/digest.ts';
@@ -5,7 +6,7 @@ import { saveImages } from '../../../src/image/archive/save.ts';
 import type { SavedImage } from '../../../src/image/archive/save.ts';
 import { assembleImage } from '../../../src/image/assemble.ts';
 import { createLayerReader } from '../../../src/image/layers.ts';
-import { parseReference } from '../../../src/oci/reference.ts';
+import { formatReference, parseReference } from '../../../src/oci/reference.ts';
 import { rejectsWith } from '../../support/assert.ts';
 import { storeTestImage, testImage } from '../../support/images.ts';
 import type { ImageRig } from '../rig.ts';
@@ -123,6 +124,40 @@ test('what was saved is loaded as the same image with the same names', async () 
   );
   assert.equal(namesOf(loaded), [`docker.io/library/app:v1 ${image.id}`, `ghcr.io/x/app:latest ${image.id}`]);
   assert.is((await other.images.find('app:v1'))?.target.digest, image.target.digest);
+});
+
+test('any images are loaded as they were saved', async () => {
+  const name = fc.constantFrom('a', 'a:v1', 'team/b', 'localhost:5000/c:x', 'ghcr.io/d/e');
+  const layers = fc.array(fc.string({ unit: 'grapheme', maxLength: 5 }), { maxLength: 4 });
+  const saved = fc.record({
+    layers,
+    names: fc.uniqueArray(name, { maxLength: 2 }),
+    compress: fc.boolean(),
+    docker: fc.boolean(),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(saved, { minLength: 1, maxLength: 3 }), async (wanted) => {
+      await using rig = await openImageRig();
+      await using other = await openLoadRig();
+      const images: SavedImage[] = [];
+      const last = new Map<string, string>();
+      for (const { names, ...options } of wanted) {
+        const image = await storeTestImage(rig.content, testImage(options));
+        images.push({ image, names: names.map(parseReference) });
+      }
+      const loaded = await other.load({ kind: 'stream', stream: save(rig, images) });
+      const ids = (list: readonly { image: { target: { digest: string } } }[]): string[] =>
+        [...new Set(list.map(({ image }) => image.target.digest))].sort();
+      assert.equal(ids(loaded), ids(images));
+      // Of an image that is there twice the names are put together; a name of two images goes to the later one.
+      for (const { image, names } of loaded)
+        for (const one of names) last.set(formatReference(one), image.target.digest);
+      for (const [full, digest] of last) assert.is((await other.images.find(full))?.target.digest, digest);
+      for (const { image } of images)
+        assert.equal((await other.images.find(image.target.digest))?.config, image.config);
+    }),
+    { numRuns: 15 },
+  );
 });
 
 test('a snapshot that has changed is not saved as what it was', async () => {
