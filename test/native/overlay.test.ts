@@ -79,7 +79,7 @@ containerSuite('native runtime: the root file system', (test) => {
     assert.is(readFileSync(join(upper, 'written'), 'utf8'), 'x\n');
   });
 
-  test('makes /proc, /sys and /dev for an image that lacks them, and takes them away again', async (rig) => {
+  test('makes /proc, /sys and /dev for an image that lacks them, and lets them stay', async (rig) => {
     const layer = rig.fresh('layer');
     mkdirSync(join(layer, 'bin'));
     execFileSync('cp', [join(rig.base, 'bin/busybox'), join(layer, 'bin/sh')]);
@@ -92,7 +92,7 @@ containerSuite('native runtime: the root file system', (test) => {
       ),
       '0 0 0',
     );
-    assert.equal(readdirSync(upper), []);
+    assert.equal(readdirSync(upper).sort(), ['dev', 'proc', 'sys']);
   });
 
   test('uses a plain directory as the root', async (rig) => {

@@ -190,9 +190,12 @@ static int set_up(const struct init *init, struct error *error) {
   if (enter_root(root, error) < 0)
     return -1;
   struct made_context made = {.socket = init->socket, .root_mount = mount_id(root)};
-  struct target_maker maker = {.root = root, .proc = standard.proc, .on_made = on_made, .context = &made};
-  if (standard_mounts_attach(spec, init->cgroup, &standard, &maker, error) < 0 ||
-      user_mounts_attach(spec, &user, &standard, &maker, error) < 0)
+  struct target_maker maker = {.root = root, .proc = standard.proc, .context = &made};
+  if (standard_mounts_attach(spec, init->cgroup, &standard, &maker, error) < 0)
+    return -1;
+  /* From here on: /proc, /sys and /dev stay where an image lacks them, as in Docker's layers. */
+  maker.on_made = on_made;
+  if (user_mounts_attach(spec, &user, &standard, &maker, error) < 0)
     return -1;
   /* After the mounts of the user, which may not uncover what is masked. */
   if (!spec->insecure && standard_mounts_mask(&standard, error) < 0)

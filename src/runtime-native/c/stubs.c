@@ -10,17 +10,7 @@
 /* Paths come without links from the kernel; a link found in one now was put there later, and is not followed. */
 #define EXACTLY (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
 
-/*
- * The three that every root has. Docker's layers keep them, so that an image which a RUN was the first to run in has
- * them from then on.
- */
-static bool stays(const char *path) {
-  return strcmp(path, "/proc") == 0 || strcmp(path, "/sys") == 0 || strcmp(path, "/dev") == 0;
-}
-
 void stubs_add(struct stubs *stubs, const struct report *report) {
-  if (stays(report->made.path))
-    return;
   struct stat status;
   cleanup_fd int fd = sys_openat2(stubs->root, report->made.path + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, EXACTLY);
   if (fd < 0 || fstat(fd, &status) < 0)
