@@ -10,6 +10,9 @@ import type { FileContent, Metadata, TreeWriter, WriteOptions } from './tree-typ
 /** Operations are handed over in batches of about this many bytes. */
 const BATCH_BYTES = 64 << 10;
 
+/** Content from this size on is not copied on its way. */
+const LARGE_BYTES = 16 << 10;
+
 const NODE_TYPES = { fifo: 0o010000, character: 0o020000, block: 0o060000 } as const;
 
 interface Waiter {
@@ -184,11 +187,15 @@ export class NativeTreeWriter implements TreeWriter {
 
   /** Hands the batch over; settles when the process has taken enough of what was sent. */
   private async send(): Promise<void> {
-    const bytes = this.batch.length === 1 ? this.batch[0]! : Buffer.concat(this.batch, this.batchBytes);
+    const { stdin } = this.child;
+    stdin.cork();
+    let mayGoOn = true;
+    for (const bytes of joined(this.batch)) mayGoOn = stdin.write(bytes);
+    stdin.uncork();
     this.batch = [];
     this.batchBytes = 0;
-    if (bytes.length > 0 && !this.child.stdin.write(bytes)) {
-      await Promise.race([once(this.child.stdin, 'drain').catch(() => undefined), this.ended]);
+    if (!mayGoOn) {
+      await Promise.race([once(stdin, 'drain').catch(() => undefined), this.ended]);
     }
     if (this.failure !== undefined) throw this.failure.error;
   }
@@ -220,6 +227,21 @@ export class NativeTreeWriter implements TreeWriter {
     for (const waiter of this.waiters.splice(0)) waiter.reject(error);
     this.child.kill('SIGKILL');
   }
+}
+
+/** `parts` with runs of small ones made one: many small writes cost more than copying, a large one less. */
+function* joined(parts: readonly Uint8Array[]): Generator<Uint8Array> {
+  let small: Uint8Array[] = [];
+  for (const part of parts) {
+    if (part.length < LARGE_BYTES) {
+      small.push(part);
+      continue;
+    }
+    if (small.length > 0) yield Buffer.concat(small);
+    small = [];
+    yield part;
+  }
+  if (small.length > 0) yield Buffer.concat(small);
 }
 
 function cancelled(reason: unknown): BuildError {

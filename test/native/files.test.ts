@@ -73,6 +73,17 @@ plain('removeTree() removes closed directories and does not follow links', async
   assert.equal(fs.readdirSync(lab.dir), ['precious']);
 });
 
+plain('a tree deeper than any path can be is removed, and refused as a layer', async () => {
+  using lab = new Lab();
+  // Deeper than PATH_MAX allows to name.
+  const code =
+    'import os,sys\nos.chdir(sys.argv[1])\nfor i in range(2500):\n  os.mkdir("d"); open("f","w").close(); os.chdir("d")';
+  execFileSync('python3', ['-c', code, lab.makeDir('tree')]);
+  await rejectsWith('unsupported-feature', () => files.scanLayer(lab.path('tree')), /too long/);
+  await files.removeTree(lab.path('tree'));
+  assert.equal(fs.readdirSync(lab.dir), []);
+});
+
 plain.run();
 
 const test = suite('tree writer as root');
