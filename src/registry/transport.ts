@@ -21,7 +21,15 @@ const MAX_WAIT_MS = 10_000;
 const MAX_RETRY_AFTER_MS = 60_000;
 
 const RETRIED_STATUS = new Set([408, 429, 500, 502, 503, 504]);
-const RETRIED_ERRNO = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTUNREACH']);
+/** What may pass, and how often it is worth a try: a machine without a network says so at once, and its user should not wait long. */
+const ATTEMPTS: Readonly<Record<string, number>> = {
+  ECONNRESET: MAX_ATTEMPTS,
+  EPIPE: MAX_ATTEMPTS,
+  ETIMEDOUT: MAX_ATTEMPTS,
+  EAI_AGAIN: 2,
+  ENETUNREACH: 2,
+  EHOSTUNREACH: 2,
+};
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 export class Transport {
@@ -50,8 +58,8 @@ export class Transport {
         waitMs = Math.max(waitMs, askedMs ?? 0);
         release(response);
       } catch (error) {
-        if (error instanceof BuildError) throw error;
-        if (last || !isPassing(error)) throw unreachable(request.url, error);
+        if (!(error instanceof NoAnswer)) throw error;
+        if (attempt >= attemptsFor(error.cause)) throw unreachable(error.url, error.cause);
       }
       await this.pause(waitMs, request.signal);
     }
@@ -77,12 +85,20 @@ export class Transport {
   async #follow(first: HttpRequest): Promise<HttpResponse> {
     let request = first;
     for (let count = 0; ; count++) {
-      const response = await this.#http.request(request);
+      const response = await this.#ask(request);
       const { location } = response.headers;
       if (!REDIRECTS.has(response.status) || location === undefined) return response;
       release(response);
       if (count >= MAX_REDIRECTS) throw badRedirect(first.url, `there are more than ${MAX_REDIRECTS}`);
       request = redirected(request, location);
+    }
+  }
+
+  async #ask(request: HttpRequest): Promise<HttpResponse> {
+    try {
+      return await this.#http.request(request);
+    } catch (error) {
+      throw error instanceof BuildError ? error : new NoAnswer(request.url, error);
     }
   }
 
@@ -112,9 +128,23 @@ function redirected(request: HttpRequest, location: string): HttpRequest {
   return { ...request, url, headers };
 }
 
+/** A request without a response, and where it went after redirects. */
+class NoAnswer extends Error {
+  readonly url: URL;
+
+  constructor(url: URL, cause: unknown) {
+    super(`No answer from "${url.host}"`, { cause });
+    this.url = url;
+  }
+}
+
+function attemptsFor(error: unknown): number {
+  return ATTEMPTS[errnoOf(error) ?? ''] ?? 1;
+}
+
 /** Whether the same request may succeed a little later. */
 export function isPassing(error: unknown): boolean {
-  return RETRIED_ERRNO.has(errnoOf(error) ?? '');
+  return attemptsFor(error) > 1;
 }
 
 /** The whole body; throws `limit-exceeded` over `maxBytes`. `what` names it in errors. */
