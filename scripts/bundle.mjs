@@ -1,6 +1,8 @@
-// Bundles the command line into dist/: one small entry, everything that is imported lazily in chunks of its own.
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+// Bundles the command line and all that it imports into one file in dist/, and compiles it ahead.
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -9,8 +11,8 @@ const path = (name) => fileURLToPath(new URL(name, root));
 const { version } = JSON.parse(await readFile(path('package.json'), 'utf8'));
 
 /**
- * Of `yargs/helpers` only the parser, which every command needs. The module would bring the whole help layout with it into the
- * first chunk, which takes longer to load than all the rest of the command line.
+ * Of `yargs/helpers` only the parser, which every command needs. The module would bring the whole help layout with it,
+ * which takes longer to load than all the rest of the command line.
  */
 const parserAlone = {
   name: 'parser-alone',
@@ -23,41 +25,64 @@ const parserAlone = {
   },
 };
 
+/**
+ * One script of CommonJS in a function, to be called by bin/tsbuild. As one file it loads faster than modules do; what is imported lazily is
+ * in it, but neither run nor compiled before it is needed, and the same holds for the modules of Node that it requires.
+ */
 const result = await build({
-  entryPoints: { tsbuild: path('src/cli/process.ts') },
-  outdir: path('dist'),
+  entryPoints: [path('src/cli/process.ts')],
+  outfile: path('dist/tsbuild.cjs'),
   bundle: true,
-  splitting: true,
-  format: 'esm',
+  format: 'cjs',
   platform: 'node',
   target: 'node20.19',
-  define: { TSBUILD_VERSION: JSON.stringify(version) },
+  banner: { js: '(function (exports, require, module, bundleUrl) {' },
+  footer: { js: '})' },
+  define: { TSBUILD_VERSION: JSON.stringify(version), 'import.meta.url': 'bundleUrl' },
   minifySyntax: true,
   minifyWhitespace: true,
-  chunkNames: 'chunks/[name]-[hash]',
   metafile: true,
   plugins: [parserAlone],
   logLevel: 'warning',
   write: false,
 }).catch(() => process.exit(1)); // esbuild has told why
 
-// Only now, so that a mistake in the sources does not take a working bundle away.
-await rm(path('dist'), { recursive: true, force: true });
-for (const file of result.outputFiles) {
+// Chunks are named by their content, so the new ones stand beside the old until the entry names them: a build that is running, or starts now,
+// finds either bundle whole.
+const written = new Set();
+for (const file of result.outputFiles.toReversed()) {
   await mkdir(dirname(file.path), { recursive: true });
-  await writeFile(file.path, withRequire(file.text));
+  await writeFile(`${file.path}.tmp`, withRequire(file.text));
+  await rename(`${file.path}.tmp`, file.path);
+  written.add(file.path);
+}
+for (const entry of await readdir(path('dist'), { recursive: true, withFileTypes: true })) {
+  const file = join(entry.parentPath, entry.name);
+  if (entry.isFile() && !written.has(file)) await rm(file, { force: true });
 }
 
 if (process.argv.includes('--sizes')) {
-  for (const [name, output] of Object.entries(result.metafile.outputs))
-    console.log(String(output.bytes).padStart(9), name);
+  const [output] = Object.values(result.metafile.outputs);
+  const inputs = Object.entries(output.inputs).map(([name, { bytesInOutput }]) => [bytesInOutput, name]);
+  for (const [bytes, name] of inputs.sort(([one], [other]) => one - other))
+    console.log(String(bytes).padStart(8), name);
 }
 
 /**
- * CommonJS packages require() Node's own modules, which an ES module has no function for. esbuild routes such calls through one helper,
- * so only the chunk that holds it needs one.
+ * Keeps the compiled code of a cached build, which the second of two builds is. Whether they succeed is of no matter here: one that this
+ * machine does not allow still compiles most of the code.
  */
-function withRequire(code) {
-  if (!code.includes('Dynamic require of')) return code;
-  return `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);\n${code}`;
+async function compileAhead() {
+  const dir = await mkdtemp(join(tmpdir(), 'tsbuild-bundle-'));
+  try {
+    await writeFile(join(dir, 'Dockerfile'), 'FROM scratch AS a\nARG N=1\nCOPY f /\nFROM a\nENV N=$N\nCMD ["/f"]\n');
+    await writeFile(join(dir, 'f'), '');
+    const env = { ...process.env, TSBUILD_ROOT: join(dir, 'store'), NODE_OPTIONS: '', BUILDKIT_PROGRESS: 'plain' };
+    for (let build = 0; build < 2; build++) {
+      const args = [path('scripts/code-cache.cjs'), path('dist/tsbuild.cjs'), '-t', 'warm-up', dir];
+      spawnSync(process.execPath, args, { env, stdio: 'ignore' });
+    }
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
 }

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -134,8 +135,8 @@ test(
   'says what to do when it is not built',
   rigTest(async ({ dir }) => {
     await mkdir(dir.join('bin'));
-    await writeFile(dir.join('package.json'), '{"type": "module"}');
     await copyFile(BIN, dir.join('bin/tsbuild'));
+    await copyFile(`${dirname(BIN)}/package.json`, dir.join('bin/package.json'));
     const { code, stderr } = await start(dir, ['images'], dir.join('bin/tsbuild')).ended;
     assert.equal([code, stderr], [1, 'ERROR: tsbuild is not built yet: run "npm run build" in its directory first\n']);
   }),
