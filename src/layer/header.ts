@@ -1,5 +1,5 @@
 /** The 512-byte header of a tar entry: ustar, GNU and v7. */
-import { decodePath } from '../core/path-bytes.ts';
+import { decodeLatin1Path } from '../core/path-bytes.ts';
 import { invalidArchive } from './errors.ts';
 
 export const BLOCK = 512;
@@ -32,7 +32,7 @@ export function parseHeader(block: Buffer): Header {
   const hasDevices = isUstar || magic === 'ustar  \0';
   const name = text(block, 0, 100);
   const prefix = isUstar ? prefixOf(block) : '';
-  const type = block.toString('latin1', 156, 157);
+  const type = block[156] === 0 ? '0' : String.fromCharCode(block[156]!);
   return {
     name: prefix === '' ? name : `${prefix}/${name}`,
     mode: number(block, 100, 8),
@@ -40,7 +40,7 @@ export function parseHeader(block: Buffer): Header {
     gid: number(block, 116, 8),
     size: number(block, 124, 12),
     mtimeSeconds: number(block, 136, 12),
-    type: type === '\0' ? '0' : type,
+    type,
     linkName: text(block, 157, 100),
     major: hasDevices ? number(block, 329, 8) : 0,
     minor: hasDevices ? number(block, 337, 8) : 0,
@@ -68,8 +68,9 @@ function verifyChecksum(block: Buffer): void {
 }
 
 function text(block: Buffer, start: number, size: number): string {
+  if (block[start] === 0) return '';
   const end = block.indexOf(0, start);
-  return decodePath(block.subarray(start, end === -1 || end > start + size ? start + size : end));
+  return decodeLatin1Path(block.toString('latin1', start, end === -1 || end > start + size ? start + size : end));
 }
 
 /** Octal digits with spaces or zero bytes around them, or GNU's base-256 form, which can be negative. */

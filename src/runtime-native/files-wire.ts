@@ -1,6 +1,6 @@
 /** The bytes that `tsbuild-runtime files` reads (src/runtime-native/c/files.h), and its replies. */
 import { BuildError } from '../core/errors.ts';
-import { encodePath } from '../core/path-bytes.ts';
+import { fsPath } from '../core/path-bytes.ts';
 import type { Metadata, WriteOptions } from './tree-types.ts';
 
 export const Op = {
@@ -37,48 +37,72 @@ export interface Operation {
   readonly sizeBytes?: number;
 }
 
-/** The record of `operation` with its strings, without content. */
-export function encodeOperation(operation: Operation): Buffer {
-  const { metadata, options } = operation;
-  const path = encodePath(relative(operation.path ?? ''));
-  const text = encodePath(operation.text ?? '');
-  const xattrs = encodeXattrs(metadata?.xattrs);
-  if (path.length > STRING_MAX || text.length > STRING_MAX) {
-    throw new BuildError(
-      'path-conflict',
-      `Cannot write "${(operation.path ?? '').slice(0, 80)}...": the path is too long`,
-    );
-  }
-  if (xattrs.length > XATTRS_MAX) {
-    throw new BuildError(
-      'limit-exceeded',
-      `Cannot write "${operation.path}": its extended attributes have more than ${XATTRS_MAX} bytes`,
-    );
-  }
-  const record = Buffer.allocUnsafe(RECORD_SIZE + path.length + text.length + xattrs.length);
-  record.writeUInt32LE(operation.op, 0);
-  record.writeUInt32LE(flagsOf(metadata, options), 4);
-  record.writeUInt32LE(((metadata?.mode ?? 0) & 0o7777) | (operation.type ?? 0), 8);
-  record.writeUInt32LE(metadata?.uid ?? 0, 12);
-  record.writeUInt32LE(metadata?.gid ?? 0, 16);
-  const { seconds, nanoseconds } = splitTime(metadata?.mtimeNs ?? 0n);
-  record.writeUInt32LE(nanoseconds, 20);
-  record.writeBigInt64LE(seconds, 24);
-  record.writeBigUInt64LE(BigInt(operation.sizeBytes ?? 0), 32);
-  record.writeUInt32LE(operation.device?.major ?? 0, 40);
-  record.writeUInt32LE(operation.device?.minor ?? 0, 44);
-  record.writeUInt32LE(path.length, 48);
-  record.writeUInt32LE(text.length, 52);
-  record.writeUInt32LE(xattrs.length, 56);
-  record.writeUInt32LE(0, 60);
-  path.copy(record, RECORD_SIZE);
-  text.copy(record, RECORD_SIZE + path.length);
-  xattrs.copy(record, RECORD_SIZE + path.length + text.length);
-  return record;
+/** No record of `operation` has more bytes than this. */
+export function operationBound(operation: Operation): number {
+  let bound = RECORD_SIZE + 3 * ((operation.path?.length ?? 0) + (operation.text?.length ?? 0));
+  for (const [name, value] of operation.metadata?.xattrs ?? []) bound += 8 + 3 * name.length + value.length;
+  return bound;
 }
 
+/** Writes the record of `operation` with its strings, but not its content, to `target` at `at`; returns where it ends. */
+export function encodeOperation(operation: Operation, target: Buffer, at: number): number {
+  const { metadata, options } = operation;
+  const start = at + RECORD_SIZE;
+  const pathSize = writePath(relative(operation.path ?? ''), target, start);
+  const textSize = writePath(operation.text ?? '', target, start + pathSize);
+  const xattrsSize = writeXattrs(metadata?.xattrs, target, start + pathSize + textSize);
+  if (pathSize > STRING_MAX || textSize > STRING_MAX) {
+    const shown = (operation.path ?? '').slice(0, 80);
+    throw new BuildError('path-conflict', `Cannot write "${shown}...": the path is too long`);
+  }
+  if (xattrsSize > XATTRS_MAX) {
+    const reason = `its extended attributes have more than ${XATTRS_MAX} bytes`;
+    throw new BuildError('limit-exceeded', `Cannot write "${operation.path}": ${reason}`);
+  }
+  const { seconds, nanoseconds } = splitTime(metadata?.mtimeNs);
+  target.writeUInt32LE(operation.op, at);
+  target.writeUInt32LE(flagsOf(metadata, options), at + 4);
+  target.writeUInt32LE(((metadata?.mode ?? 0) & 0o7777) | (operation.type ?? 0), at + 8);
+  target.writeUInt32LE(metadata?.uid ?? 0, at + 12);
+  target.writeUInt32LE(metadata?.gid ?? 0, at + 16);
+  target.writeUInt32LE(nanoseconds, at + 20);
+  target.writeBigInt64LE(seconds, at + 24);
+  target.writeBigUInt64LE(BigInt(operation.sizeBytes ?? 0), at + 32);
+  target.writeUInt32LE(operation.device?.major ?? 0, at + 40);
+  target.writeUInt32LE(operation.device?.minor ?? 0, at + 44);
+  target.writeUInt32LE(pathSize, at + 48);
+  target.writeUInt32LE(textSize, at + 52);
+  target.writeUInt32LE(xattrsSize, at + 56);
+  target.writeUInt32LE(0, at + 60);
+  return start + pathSize + textSize + xattrsSize;
+}
+
+const SLASH = 0x2f;
+
+/** Without slashes at its start and end. */
 function relative(path: string): string {
-  return path.replace(/^\/+|\/+$/g, '');
+  let start = 0;
+  let end = path.length;
+  while (start < end && path.charCodeAt(start) === SLASH) start++;
+  while (end > start && path.charCodeAt(end - 1) === SLASH) end--;
+  return path.slice(start, end);
+}
+
+function writePath(path: string, target: Buffer, at: number): number {
+  const bytes = fsPath(path);
+  return typeof bytes === 'string' ? target.write(bytes, at, 'utf8') : bytes.copy(target, at);
+}
+
+function writeXattrs(xattrs: ReadonlyMap<string, Uint8Array> | undefined, target: Buffer, at: number): number {
+  let end = at;
+  for (const [name, value] of xattrs ?? []) {
+    const nameSize = writePath(name, target, end + 8);
+    target.writeUInt32LE(nameSize, end);
+    target.writeUInt32LE(value.length, end + 4);
+    target.set(value, end + 8 + nameSize);
+    end += 8 + nameSize + value.length;
+  }
+  return end - at;
 }
 
 function flagsOf(metadata: Metadata | undefined, options: WriteOptions | undefined): number {
@@ -91,24 +115,9 @@ function flagsOf(metadata: Metadata | undefined, options: WriteOptions | undefin
 
 const BILLION = 1_000_000_000n;
 
-function splitTime(mtimeNs: bigint): { seconds: bigint; nanoseconds: number } {
+function splitTime(mtimeNs = 0n): { seconds: bigint; nanoseconds: number } {
   const rest = ((mtimeNs % BILLION) + BILLION) % BILLION;
   return { seconds: (mtimeNs - rest) / BILLION, nanoseconds: Number(rest) };
-}
-
-const NOTHING = Buffer.alloc(0);
-
-function encodeXattrs(xattrs: ReadonlyMap<string, Uint8Array> | undefined): Buffer {
-  if (xattrs === undefined || xattrs.size === 0) return NOTHING;
-  const parts: Uint8Array[] = [];
-  for (const [name, value] of xattrs) {
-    const bytes = encodePath(name);
-    const sizes = Buffer.allocUnsafe(8);
-    sizes.writeUInt32LE(bytes.length, 0);
-    sizes.writeUInt32LE(value.length, 4);
-    parts.push(sizes, bytes, value);
-  }
-  return Buffer.concat(parts);
 }
 
 /** A failure as the native side reports it. */

@@ -4,14 +4,9 @@ import { once } from 'node:events';
 import { BuildError } from '../core/errors.ts';
 import { writerError } from './files-errors.ts';
 import type { Operation } from './files-wire.ts';
-import { decodeReply, encodeOperation, Op } from './files-wire.ts';
+import { decodeReply, Op } from './files-wire.ts';
+import { Batch } from './operation-batch.ts';
 import type { FileContent, Metadata, TreeWriter, WriteOptions } from './tree-types.ts';
-
-/** Operations are handed over in batches of about this many bytes. */
-const BATCH_BYTES = 64 << 10;
-
-/** Content from this size on is not copied on its way. */
-const LARGE_BYTES = 16 << 10;
 
 const NODE_TYPES = { fifo: 0o010000, character: 0o020000, block: 0o060000 } as const;
 
@@ -23,8 +18,7 @@ interface Waiter {
 /** Owns `child`, which was just started. Aborting `signal` kills it. */
 export class NativeTreeWriter implements TreeWriter {
   private readonly child: ChildProcessWithoutNullStreams;
-  private batch: Uint8Array[] = [];
-  private batchBytes = 0;
+  private readonly batch = new Batch();
   /** The operation that still has content to write; those that come after it wait. */
   private busy: Promise<void> | undefined;
   private failure: { readonly error: unknown } | undefined;
@@ -126,9 +120,9 @@ export class NativeTreeWriter implements TreeWriter {
   /** Runs now where nothing is in the way, so that most operations cost no turn of the event loop. */
   private enqueue(operation: Operation, content?: Uint8Array): Promise<void> {
     return this.after(() => {
-      this.add(encodeOperation(operation));
-      if (content !== undefined && content.length > 0) this.add(content);
-      return this.batchBytes < BATCH_BYTES ? undefined : this.send();
+      this.batch.addOperation(operation);
+      if (content !== undefined) this.batch.addContent(content);
+      return this.batch.isFull() ? this.send() : undefined;
     });
   }
 
@@ -163,14 +157,14 @@ export class NativeTreeWriter implements TreeWriter {
   }
 
   private async stream(operation: Operation, chunks: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<void> {
-    this.add(encodeOperation(operation));
+    this.batch.addOperation(operation);
     let left = sizeBytes;
     try {
       for await (const chunk of chunks) {
         left -= chunk.length;
         if (left < 0) throw new Error(`The content of "${operation.path}" has more than ${sizeBytes} bytes`);
-        this.add(chunk);
-        if (this.batchBytes >= BATCH_BYTES) await this.send();
+        this.batch.addContent(chunk);
+        if (this.batch.isFull()) await this.send();
       }
       if (left > 0) throw new Error(`The content of "${operation.path}" ends ${left} bytes early`);
     } catch (error) {
@@ -180,20 +174,13 @@ export class NativeTreeWriter implements TreeWriter {
     }
   }
 
-  private add(bytes: Uint8Array): void {
-    this.batch.push(bytes);
-    this.batchBytes += bytes.length;
-  }
-
   /** Hands the batch over; settles when the process has taken enough of what was sent. */
   private async send(): Promise<void> {
     const { stdin } = this.child;
     stdin.cork();
     let mayGoOn = true;
-    for (const bytes of joined(this.batch)) mayGoOn = stdin.write(bytes);
+    for (const bytes of this.batch.take()) mayGoOn = stdin.write(bytes);
     stdin.uncork();
-    this.batch = [];
-    this.batchBytes = 0;
     if (!mayGoOn) {
       await Promise.race([once(stdin, 'drain').catch(() => undefined), this.ended]);
     }
@@ -204,7 +191,7 @@ export class NativeTreeWriter implements TreeWriter {
     const done = new Promise<void>((resolve, reject) => this.waiters.push({ resolve, reject }));
     // If the send fails first, that is the failure to report.
     done.catch(() => undefined);
-    this.add(encodeOperation({ op }));
+    this.batch.addOperation({ op });
     await this.send();
     await done;
   }
@@ -227,21 +214,6 @@ export class NativeTreeWriter implements TreeWriter {
     for (const waiter of this.waiters.splice(0)) waiter.reject(error);
     this.child.kill('SIGKILL');
   }
-}
-
-/** `parts` with runs of small ones made one: many small writes cost more than copying, a large one less. */
-function* joined(parts: readonly Uint8Array[]): Generator<Uint8Array> {
-  let small: Uint8Array[] = [];
-  for (const part of parts) {
-    if (part.length < LARGE_BYTES) {
-      small.push(part);
-      continue;
-    }
-    if (small.length > 0) yield Buffer.concat(small);
-    small = [];
-    yield part;
-  }
-  if (small.length > 0) yield Buffer.concat(small);
 }
 
 function cancelled(reason: unknown): BuildError {
