@@ -22,7 +22,7 @@ export interface Metadata {
 }
 
 export type FileContent =
-  /** A file on the host, opened without following a link at its end; it must be a regular file. */
+  /** A file on the host, opened without following a link at its end; it must be a regular file. Capabilities and `user.*` attributes come along. */
   | { readonly kind: 'host'; readonly path: string }
   | { readonly kind: 'bytes'; readonly data: Uint8Array }
   | { readonly kind: 'stream'; readonly sizeBytes: number; readonly chunks: AsyncIterable<Uint8Array> };

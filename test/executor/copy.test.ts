@@ -5,6 +5,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseDockerignore } from '../../src/context/dockerignore.ts';
 import { LocalTree } from '../../src/context/local.ts';
+import { readTar } from '../../src/layer/reader.ts';
+import { findRuntimeBinary } from '../../src/runtime-native/binary.ts';
+import { createNativeFiles } from '../../src/runtime-native/files.ts';
 import type { CopyAction, FileAction } from '../../src/solver/op.ts';
 import { rejectsWith } from '../support/assert.ts';
 import type { Made } from '../support/executor-rig.ts';
@@ -283,6 +286,31 @@ test('hard links within one source stay links, between two they do not', async (
   assert.ok(ids[0]);
   assert.is(new Set(ids).size, 1);
   assert.is(tree.lstat('/single')?.hardLinkId, undefined);
+});
+
+test('capabilities survive a copy to another owner', async () => {
+  await using rig = await ExecutorRig.open();
+  const capability = Buffer.from('0100000200300000000000000000000000000000', 'hex');
+  const files = createNativeFiles({ binaryPath: findRuntimeBinary() });
+  const active = await rig.snapshots.prepare();
+  {
+    await using writer = files.openWriter({ kind: 'directory', path: active.upper });
+    const metadata = { mode: 0o755, uid: 0, gid: 0, xattrs: new Map([['security.capability', capability]]) };
+    await writer.file('/tool', metadata, { kind: 'bytes', data: Buffer.from('x') }, { existing: 'update' });
+    await writer.close();
+  }
+  const { id } = await active.commit();
+  const source = { ...(await rig.scratch()), result: { kind: 'layers' as const, layers: [id] } };
+  const action = { selection: from('/tool'), destination: '/dst', owner: { user: '5' } };
+  const made = await rig.copy(await rig.scratch(), source, action);
+  const top = made.result.kind === 'layers' ? await rig.snapshots.get(made.result.layers[0]!) : undefined;
+  for await (const entry of readTar(files.packLayer(top?.dir ?? ''))) {
+    if (entry.path !== 'dst') continue;
+    assert.is(entry.uid, 5);
+    assert.equal(Buffer.from(entry.xattrs.get('security.capability') ?? []), capability);
+    return;
+  }
+  assert.unreachable('the copy is in the layer');
 });
 
 test('pipes and devices are copied as such', async () => {

@@ -101,6 +101,9 @@ int files_content(struct files_input *input, int fd, uint64_t size, const char *
 /* Copies the regular file `source` of the host, not through a link, to `fd`. */
 int files_copy_host(const char *source, int fd, const char *path, struct error *error);
 
+/* Gives `fd` the capabilities and the user's attributes of the host file; after its owner, whose change would drop them. */
+int files_copy_xattrs(const char *source, int fd, const char *path, struct error *error);
+
 /* The same from a descriptor. */
 int files_copy_data(int source, int fd, const char *source_path, const char *path, struct error *error);
 

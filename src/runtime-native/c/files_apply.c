@@ -85,7 +85,9 @@ static int make_file(struct files_state *state, struct place *place, struct erro
   }
   int status = record->op == FILES_FILE ? files_content(&state->input, fd, record->size, operation->path, error)
                                         : files_copy_host(operation->text, fd, operation->path, error);
-  return status < 0 ? -1 : files_set_metadata(state, fd, error);
+  if (status < 0 || files_set_metadata(state, fd, error) < 0)
+    return -1;
+  return record->op == FILES_HOST_FILE ? files_copy_xattrs(operation->text, fd, operation->path, error) : 0;
 }
 
 static int make_symlink(struct files_state *state, const struct place *place, struct error *error) {

@@ -1,7 +1,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/limits.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -69,4 +72,30 @@ int files_copy_host(const char *source, int fd, const char *path, struct error *
   if (from < 0)
     return fail(error, TREE_SOURCE, errno, "%s", source);
   return files_copy_data(from, fd, source, path, error);
+}
+
+/* Others are the business of the file system that the source is on, such as labels and overlay's own marks. */
+static bool is_copied_xattr(const char *name) {
+  return strcmp(name, "security.capability") == 0 ||
+         (strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0);
+}
+
+int files_copy_xattrs(const char *source, int fd, const char *path, struct error *error) {
+  static char names[XATTR_LIST_MAX];
+  static char value[XATTR_SIZE_MAX];
+  ssize_t size = llistxattr(source, names, sizeof names);
+  if (size < 0)
+    return errno == ENOTSUP ? 0 : fail(error, TREE_SOURCE, errno, "%s", source);
+  for (const char *name = names; name < names + size; name += strlen(name) + 1) {
+    if (!is_copied_xattr(name))
+      continue;
+    ssize_t got = lgetxattr(source, name, value, sizeof value);
+    if (got < 0 && errno == ENODATA)
+      continue;
+    if (got < 0)
+      return fail(error, TREE_SOURCE, errno, "%s", source);
+    if (fsetxattr(fd, name, value, (size_t)got, 0) < 0 && errno != ENOTSUP)
+      return fail(error, TREE_METADATA, errno, "%s", path);
+  }
+  return 0;
 }
