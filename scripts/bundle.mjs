@@ -1,6 +1,6 @@
 // Bundles the command line and all that it imports into one file in dist/, and compiles it ahead.
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -47,18 +47,16 @@ const result = await build({
   write: false,
 }).catch(() => process.exit(1)); // esbuild has told why
 
-// Chunks are named by their content, so the new ones stand beside the old until the entry names them: a build that is running, or starts now,
-// finds either bundle whole.
-const written = new Set();
-for (const file of result.outputFiles.toReversed()) {
-  await mkdir(dirname(file.path), { recursive: true });
-  await writeFile(`${file.path}.tmp`, withRequire(file.text));
-  await rename(`${file.path}.tmp`, file.path);
-  written.add(file.path);
-}
-for (const entry of await readdir(path('dist'), { recursive: true, withFileTypes: true })) {
-  const file = join(entry.parentPath, entry.name);
-  if (entry.isFile() && !written.has(file)) await rm(file, { force: true });
+// Renamed into place, so that a build that starts meanwhile finds a whole bundle. The compiled code goes first: V8 knows the source that it
+// belongs to by the length alone.
+const bundle = path('dist/tsbuild.cjs');
+await mkdir(path('dist'), { recursive: true });
+await rm(`${bundle}.cache`, { force: true });
+await writeFile(`${bundle}.tmp`, result.outputFiles[0].contents);
+await rename(`${bundle}.tmp`, bundle);
+await compileAhead();
+for (const name of await readdir(path('dist'))) {
+  if (!name.startsWith('tsbuild.cjs')) await rm(path(`dist/${name}`), { recursive: true, force: true });
 }
 
 if (process.argv.includes('--sizes')) {

@@ -56,8 +56,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       return loadImages(services, input, call);
     },
     async import(input, reference, changes, call) {
-      const { importImage } = await import('./engine/transfer.ts');
-      return importImage(services, input, reference, changes, call);
+      const { importRootfs } = await import('./engine/import.ts');
+      return importRootfs(services, input, reference, changes, call);
     },
     async pull(reference, platform, call) {
       const { pullImage } = await import('./engine/pull.ts');

@@ -68,7 +68,8 @@ async function imageOf(
   bases: Bases,
   signal: AbortSignal,
 ): Promise<Image> {
-  const base = plan.base && (await bases.image(parseReference(plan.base.reference), plan.basePlatform ?? plan.platform));
+  const base =
+    plan.base && (await bases.image(parseReference(plan.base.reference), plan.basePlatform ?? plan.platform));
   return assembleImage(
     { content: services.content, snapshots: services.snapshots, files: await services.files() },
     { ...(base && { base }), layers: newLayers(result, base), config: plan.config, history: plan.history, signal },

@@ -47,7 +47,12 @@ export async function pullImage(
  * Fetches what an image that was only looked at lacks of its layers; `text` is what the user calls it. Nothing to do for an image whose
  * layers are all here, unpacked or as blobs.
  */
-export async function ensureLayers(services: Services, text: string, image: Image, { signal }: CallOptions): Promise<void> {
+export async function ensureLayers(
+  services: Services,
+  text: string,
+  image: Image,
+  { signal }: CallOptions,
+): Promise<void> {
   const { layers } = image.manifest;
   const diffIDs = image.config.rootfs.diff_ids;
   const isHere = await Promise.all(

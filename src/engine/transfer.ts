@@ -59,4 +59,3 @@ export async function loadImages(services: Services, input: LoadInput, { signal 
   }
   return shown;
 }
-
