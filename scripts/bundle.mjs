@@ -1,10 +1,14 @@
 // Bundles the command line and all that it imports into one file in dist/, and compiles it ahead.
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+
+/** As in bin/tsbuild. */
+const ID_LENGTH = 16;
 
 const root = new URL('..', import.meta.url);
 const path = (name) => fileURLToPath(new URL(name, root));
@@ -47,16 +51,17 @@ const result = await build({
   write: false,
 }).catch(() => process.exit(1)); // esbuild has told why
 
-// Renamed into place, so that a build that starts meanwhile finds a whole bundle. The compiled code goes first: V8 knows the source that it
-// belongs to by the length alone.
-const bundle = path('dist/tsbuild.cjs');
+// Renamed into place, so that a build that starts meanwhile finds a whole bundle. Its first line names the compiled code that belongs to it:
+// V8 itself would tell two sources apart by their length alone.
+const { text } = result.outputFiles[0];
+const id = createHash('sha256').update(text).digest('hex').slice(0, ID_LENGTH);
 await mkdir(path('dist'), { recursive: true });
-await rm(`${bundle}.cache`, { force: true });
-await writeFile(`${bundle}.tmp`, result.outputFiles[0].contents);
-await rename(`${bundle}.tmp`, bundle);
+await writeFile(path('dist/tsbuild.cjs.new'), `//${id}\n${text}`);
+await rename(path('dist/tsbuild.cjs.new'), path('dist/tsbuild.cjs'));
 await compileAhead();
+const current = new Set(['tsbuild.cjs', `${id}.cache`]);
 for (const name of await readdir(path('dist'))) {
-  if (!name.startsWith('tsbuild.cjs')) await rm(path(`dist/${name}`), { recursive: true, force: true });
+  if (!current.has(name)) await rm(path(`dist/${name}`), { recursive: true, force: true });
 }
 
 if (process.argv.includes('--sizes')) {
@@ -77,7 +82,14 @@ async function compileAhead() {
     await writeFile(join(dir, 'f'), '');
     const env = { ...process.env, TSBUILD_ROOT: join(dir, 'store'), NODE_OPTIONS: '', BUILDKIT_PROGRESS: 'plain' };
     for (let build = 0; build < 2; build++) {
-      const args = [path('scripts/code-cache.cjs'), path('dist/tsbuild.cjs'), '-t', 'warm-up', dir];
+      const args = [
+        path('scripts/code-cache.cjs'),
+        path('dist/tsbuild.cjs'),
+        path(`dist/${id}.cache`),
+        '-t',
+        'warm-up',
+        dir,
+      ];
       spawnSync(process.execPath, args, { env, stdio: 'ignore' });
     }
   } finally {
