@@ -6,13 +6,12 @@
  * the directory and asks for each entry once.
  */
 import { readdirSync, readlinkSync, realpathSync } from 'node:fs';
-import { BuildError, errnoOf } from '../core/errors.ts';
 import { decodeLatin1Path, decodePath, fsPath } from '../core/path-bytes.ts';
 import { compareBytes, parentPath } from '../core/paths.ts';
 import type { FileTree, TreeEntry } from '../core/tree.ts';
 import type { IgnoreRules } from './dockerignore.ts';
 import { ignoreState } from './dockerignore.ts';
-import { hostEntry } from './host-entry.ts';
+import { hostEntry, hostError } from './host-entry.ts';
 import type { MatchState } from './pattern-list.ts';
 
 export interface LocalTreeOptions {
@@ -111,14 +110,6 @@ function readNames(dir: string): string[] {
   try {
     return readdirSync(fsPath(dir), 'latin1').map(decodeLatin1Path);
   } catch (error) {
-    if (errnoOf(error) !== 'EACCES') throw error;
-    throw new BuildError(
-      'context-not-found',
-      `Cannot read the directory "${dir}" of the build context: permission denied`,
-      {
-        hint: 'list it in .dockerignore if the build does not need it',
-        cause: error,
-      },
-    );
+    throw hostError(error, dir);
   }
 }

@@ -1,6 +1,7 @@
 /** `RUN --mount`: from operations to what the native runtime mounts. */
 import { BuildError } from '../core/errors.ts';
 import { unreachable } from '../core/exhaustive.ts';
+import { cleanPath, pathParts } from '../core/paths.ts';
 import type { MountSpec } from '../runtime-native/types.ts';
 import type { ExecMount, ExecOp, Op } from '../solver/op.ts';
 import type { OpContext, Vertex } from '../solver/types.ts';
@@ -36,12 +37,18 @@ export async function prepareMounts(
 ): Promise<PreparedMounts> {
   const preparation = new Preparation(vertex, inputs, services, context);
   try {
-    for (const mount of op.mounts) await preparation.add(mount);
+    for (const mount of outermostFirst(op.mounts)) await preparation.add(mount);
     return preparation;
   } catch (error) {
     await preparation[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** A mount must not hide another one that lies inside it, in whatever order they are written. */
+function outermostFirst(mounts: readonly ExecMount[]): ExecMount[] {
+  const depth = ({ target }: ExecMount): number => pathParts(cleanPath(`/${target ?? ''}`)).length;
+  return mounts.toSorted((a, b) => depth(a) - depth(b));
 }
 
 class Preparation implements PreparedMounts {

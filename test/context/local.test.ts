@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { parseDockerignore } from '../../src/context/dockerignore.ts';
 import { LocalTree } from '../../src/context/local.ts';
 import { fsPath } from '../../src/core/path-bytes.ts';
+import { throwsWith } from '../support/assert.ts';
 import { tempDir } from '../support/temp.ts';
 
 const test = suite('local context');
@@ -107,6 +108,21 @@ test('one tree sees one state of the directory', async () => {
   fill(temp.path, ['late']);
   assert.equal(tree.readdir('/'), ['a']);
   assert.is(tree.lstat('/late'), undefined);
+});
+
+test('a path that is too long to be opened is an error, a name that cannot exist is not there', async () => {
+  await using temp = await tempDir();
+  const levels = Array.from({ length: 18 }, () => 'd'.repeat(240));
+  execFileSync('sh', ['-c', `for d in ${levels.join(' ')}; do mkdir $d && cd -P $d || exit 1; done; : > file`], {
+    cwd: temp.path,
+  });
+  try {
+    throwsWith('limit-exceeded', () => walk(open(temp.path)), /more than 4095 bytes/);
+  } finally {
+    // Node cannot remove it either.
+    execFileSync('rm', ['-rf', join(temp.path, 'd'.repeat(240))]);
+  }
+  assert.is(open(temp.path).lstat(`/${'x'.repeat(300)}`), undefined);
 });
 
 test('sockets are no part of a context', async () => {

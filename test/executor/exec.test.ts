@@ -259,7 +259,7 @@ test('mounts lie inside each other, and a tmpfs has its size', async () => {
   ];
   const script = `ls /ctx > /seen; touch /ctx/nested/x; ls /ctx/nested >> /seen
     head -c 3000000 /dev/zero > /ctx/nested/big 2>/dev/null && echo fits >> /seen || echo full >> /seen`;
-  const made = await rig.run(await rig.busybox(), script, { mounts, inputs: [stage] });
+  const made = await rig.run(await rig.busybox(), script, { mounts: mounts.toReversed(), inputs: [stage] });
   assert.is(await rig.text(made, '/seen'), 'file\nnested\nx\nfull\n');
 });
 
