@@ -31,7 +31,7 @@ const LOST_EXIT_CODE = 137;
 
 export function createContainerRunner(deps: ContainerDeps): ContainerRunner {
   const { host } = deps;
-  const store = new ContainerStore(join(deps.root, 'containers'));
+  const store = new ContainerStore(join(deps.root, 'containers'), join(deps.root, 'container-names'));
   const volumes = new Volumes(join(deps.root, 'volumes'), deps.files);
 
   const run: ContainerRunner['run'] = async (image, request, signal) => {

@@ -14,10 +14,10 @@ export class ContainerStore {
   readonly #dir: string;
   readonly #names: string;
 
-  /** `dir` is made by the first `create`. */
-  constructor(dir: string) {
+  /** Both directories are made by the first `create`; in `names` each name is a link to the ID that has it. */
+  constructor(dir: string, names: string) {
     this.#dir = dir;
-    this.#names = join(dir, 'by-name');
+    this.#names = names;
   }
 
   paths(id: string): ContainerPaths {
@@ -34,7 +34,7 @@ export class ContainerStore {
     const dir = join(this.#dir, record.id);
     const paths = this.paths(record.id);
     try {
-      await mkdir(this.#names, { recursive: true, mode: 0o710 });
+      for (const parent of [this.#dir, this.#names]) await mkdir(parent, { recursive: true, mode: 0o710 });
       await mkdir(dir, { mode: 0o710 });
       // 0755: the root of the container belongs to root and is everyone's to read.
       await Promise.all([

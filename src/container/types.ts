@@ -9,7 +9,7 @@
  *     fs/ work/     the writable layer, for overlay
  *     etc/          hosts, resolv.conf and hostname, bound into the container
  *
- * `<root>/containers/by-name/<name>` is a link to the ID that has the name. A record whose process has died without a word (a crash, a power
+ * `<root>/container-names/<name>` is a link to the ID that has the name. A record whose process has died without a word (a crash, a power
  * cut) counts as ended: states name the process by pid, start time and boot, so that another process with the same pid is not taken for it.
  */
 import type { Digest } from '../core/digest.ts';
@@ -111,7 +111,7 @@ export interface ContainerHost {
 }
 
 export interface ContainerDeps {
-  /** The store's directory; `containers/` and `volumes/` below it are made when missing. */
+  /** The store's directory; `containers/`, `container-names/` and `volumes/` below it are made when missing. */
   readonly root: string;
   readonly runtime: ContainerRuntime;
   /** Fills volumes from the image. */

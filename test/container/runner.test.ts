@@ -46,8 +46,8 @@ test(
     ]);
     assert.is(await runner.remove('box', false), containerId);
     assert.equal(await runner.list(), []);
-    assert.equal(await readdir(dir.join('containers')), ['by-name']);
-    assert.equal(await readdir(dir.join('containers/by-name')), []);
+    assert.equal(await readdir(dir.join('containers')), []);
+    assert.equal(await readdir(dir.join('container-names')), []);
   }),
 );
 
@@ -87,8 +87,8 @@ for (const how of ['ends', 'fails', 'is cancelled'] as const) {
       const run = runner.run(image(), request({ remove: true, volumes }), controller.signal);
       if (how === 'ends') await run;
       else await rejectsWith(how === 'fails' ? 'command-not-found' : 'cancelled', run);
-      assert.equal(await readdir(dir.join('containers')), ['by-name']);
-      assert.equal(await readdir(dir.join('containers/by-name')), []);
+      assert.equal(await readdir(dir.join('containers')), []);
+      assert.equal(await readdir(dir.join('container-names')), []);
       assert.equal(await readdir(dir.join('volumes')), ['kept']);
     }),
   );
@@ -169,7 +169,7 @@ test(
     assert.is((await run).exitCode, 137);
     // The end of the run did not bring the record back.
     assert.equal(await runner.list(), []);
-    assert.equal(await readdir(dir.join('containers')), ['by-name']);
+    assert.equal(await readdir(dir.join('containers')), []);
   }),
 );
 
@@ -208,7 +208,7 @@ test(
     machine.processes.clear();
     machine.processes.set(SELF_PID, identity(SELF_PID, 'the next run'));
     assert.equal(await runner.list(), []);
-    assert.equal(await readdir(dir.join('containers')), ['by-name']);
+    assert.equal(await readdir(dir.join('containers')), []);
     assert.equal(await readdir(dir.join('volumes')), []);
   }),
 );
@@ -227,7 +227,7 @@ test(
     await utimes(dir.join('containers', half), now - 7200, now - 7200);
     await utimes(dir.join('containers', fresh), now, now);
     assert.equal(await runner.prune(), { removed: [containerId], reclaimedBytes: 100 });
-    assert.equal((await readdir(dir.join('containers'))).sort(), [fresh, 'by-name'].sort());
+    assert.equal((await readdir(dir.join('containers'))).sort(), [fresh]);
     assert.equal(await readdir(dir.join('volumes')), []);
   }),
 );
@@ -369,7 +369,7 @@ function turn(): Promise<void> {
 }
 
 async function stateOf(root: string): Promise<string> {
-  const [id = ''] = (await readdir(`${root}/containers`)).filter((name) => name !== 'by-name');
+  const [id = ''] = await readdir(`${root}/containers`);
   return readFile(`${root}/containers/${id}/state.json`, 'utf8');
 }
 
