@@ -3,9 +3,9 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { BuildError, throwIfAborted } from '../core/errors.ts';
-import { decodeLatin1Path } from '../core/path-bytes.ts';
 import { layerError } from './files-errors.ts';
 import { decodeReply } from './files-wire.ts';
+import { LayerScanner } from './layer-scanner.ts';
 import { NativeTreeWriter } from './tree-writer.ts';
 import type { NativeFiles, TreeWriter, TreeWriterOptions } from './tree-types.ts';
 import type { RootfsSpec } from './types.ts';
@@ -20,6 +20,7 @@ const STDERR_MAX = 64 << 10;
 export function createNativeFiles({ binaryPath }: NativeFilesOptions): NativeFiles {
   const start = (...args: string[]): ChildProcessWithoutNullStreams =>
     spawn(binaryPath, args, { env: {}, stdio: 'pipe' });
+  const scanner = new LayerScanner(() => start('files', 'scan'));
   return {
     openWriter(root: RootfsSpec, options: TreeWriterOptions = {}): TreeWriter {
       return new NativeTreeWriter(start('files', ...rootArguments(root)), options.signal);
@@ -31,10 +32,8 @@ export function createNativeFiles({ binaryPath }: NativeFilesOptions): NativeFil
         { objectMode: false, highWaterMark: 1 << 20 },
       );
     },
-    async scanLayer(dir) {
-      const parts = (await collect(outputOf(() => start('files', 'scan', dir), dir))).toString('latin1').split('\0');
-      const fingerprint = parts.pop() ?? '';
-      return { opaqueDirs: parts.map(decodeLatin1Path), fingerprint };
+    scanLayer(dir) {
+      return scanner.scan(dir);
     },
     async removeTree(path) {
       await collect(outputOf(() => start('files', 'remove', path), path));

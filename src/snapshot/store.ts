@@ -19,6 +19,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -96,11 +97,22 @@ class DirectorySnapshotStore implements SnapshotStore {
 
   private async commit(id: string, dir: string): Promise<Snapshot> {
     const scan = await this.options.scanLayer(join(dir, 'fs'));
-    await this.options.removeTree(join(dir, 'work'));
+    await this.removeWork(join(dir, 'work'));
     const meta: Meta = { version: 1, createdAtMs: this.options.now(), bootId: this.owner.bootId, ...scan };
     writeFileSync(join(dir, 'meta.json'), JSON.stringify(meta));
     renameSync(dir, this.committedPath(id));
     return this.snapshot(id, meta);
+  }
+
+  /** What overlay leaves there is a few empty directories, not worth a process. */
+  private async removeWork(work: string): Promise<void> {
+    try {
+      rmSync(work, { recursive: true, force: true });
+    } catch (error) {
+      // Without root, a directory of mode 0 has to be opened first.
+      if (errnoOf(error) !== 'EACCES') throw error;
+      await this.options.removeTree(work);
+    }
   }
 
   async get(id: SnapshotId): Promise<Snapshot | undefined> {

@@ -59,7 +59,26 @@ plain('leaving a writer unfinished ends its process', async () => {
     await writer.flush();
   }
   const children = execFileSync('ps', ['-o', 'args=', '--ppid', String(process.pid)], { encoding: 'utf8' });
-  assert.not.match(children, /tsbuild-runtime/);
+  assert.not.match(children, /tsbuild-runtime files directory/);
+});
+
+plain('scans share one process, which fails and comes back with its requests', async () => {
+  using lab = new Lab();
+  const dirs = ['a', 'b', 'c'].map((name) => lab.makeDir(name));
+  fs.writeFileSync(lab.path('b/f'), '');
+  const own = nativeFiles();
+  const scans = await Promise.all([own.scanLayer(dirs[0]!), own.scanLayer(dirs[1]!), own.scanLayer(dirs[2]!)]);
+  assert.equal(scans[0], scans[2]);
+  assert.is.not(scans[0]?.fingerprint, scans[1]?.fingerprint);
+  const mixed = await Promise.allSettled([own.scanLayer(lab.path('none')), own.scanLayer(dirs[1]!)]);
+  assert.is(mixed[0]?.status, 'rejected');
+  assert.equal(mixed[1], { status: 'fulfilled', value: scans[1] });
+  const pids = execFileSync('pgrep', ['-P', String(process.pid), '-f', 'files scan'], { encoding: 'utf8' });
+  for (const pid of pids.trim().split('\n')) process.kill(Number(pid), 'SIGSTOP');
+  const waiting = own.scanLayer(dirs[0]!);
+  for (const pid of pids.trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
+  await rejectsWith('runtime-failed', () => waiting);
+  assert.equal(await own.scanLayer(dirs[1]!), scans[1]);
 });
 
 plain('removeTree() removes closed directories and does not follow links', async () => {

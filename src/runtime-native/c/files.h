@@ -121,8 +121,11 @@ int files_remember_time(struct files_state *state, struct error *error);
 void files_forget_times(struct files_state *state, const char *path);
 int files_set_times(struct files_state *state, struct error *error);
 
-/* `files scan DIR`: the fingerprint of a layer and its opaque directories. */
-int files_scan(const char *path);
+/*
+ * `files scan`: the fingerprint and the opaque directories of each layer whose path comes on stdin, as a u32 size and the
+ * bytes. One process serves many small layers, since starting one takes longer than a scan.
+ */
+int files_scan(void);
 
 /* `files remove PATH`: removes a tree of the host. */
 int files_remove(const char *path);

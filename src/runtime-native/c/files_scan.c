@@ -2,12 +2,15 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "files.h"
+#include "io.h"
 
 struct scan {
+  FILE *out;
   uint64_t hash;
   uint64_t count;
 };
@@ -35,29 +38,56 @@ static int visit(void *context, const struct tree_entry *entry, struct error *er
   mix(scan, numbers, sizeof numbers);
   scan->count++;
   if (entry->opaque)
-    printf("/%s%c", entry->path, '\0');
+    fprintf(scan->out, "/%s%c", entry->path, '\0');
   return 0;
 }
 
-/* Prints the opaque directories, each followed by a zero byte, and at the end the fingerprint. */
-int files_scan(const char *path) {
-  struct error error;
-  struct scan scan = {.hash = 0xcbf29ce484222325};
-  int status = 0;
+/* Writes the opaque directories, each followed by a zero byte, and at the end the fingerprint. */
+static int scan_layer(const char *path, FILE *out, struct error *error) {
+  struct scan scan = {.out = out, .hash = 0xcbf29ce484222325};
   cleanup_fd int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   int opaque = root < 0 ? -1 : tree_is_opaque(root);
   if (opaque < 0)
-    status = fail(&error, TREE_ROOT, errno, "%s", path);
+    return fail(error, TREE_ROOT, errno, "%s", path);
   if (opaque == 1)
-    printf("/%c", '\0');
+    fprintf(out, "/%c", '\0');
+  if (tree_walk(root, visit, &scan, error) < 0)
+    return -1;
+  fprintf(out, "%" PRIu64 "-%016" PRIx64, scan.count, scan.hash);
+  return 0;
+}
+
+/* Answers one request with a u32 size and the result, or with a size of 0 and the failure as a record. */
+static int answer(const char *path) {
+  struct error error;
+  cleanup_free char *text = NULL;
+  size_t size = 0;
+  FILE *out = open_memstream(&text, &size);
+  int status = out == NULL ? fail(&error, TREE_READ, errno, "%s", path) : scan_layer(path, out, &error);
+  if (out != NULL && fclose(out) != 0 && status == 0)
+    status = fail(&error, TREE_READ, errno, "%s", path);
+  uint32_t length = status == 0 ? (uint32_t)size : 0;
+  if (write_all(STDOUT_FILENO, &length, sizeof length) < 0)
+    return -1;
   if (status == 0)
-    status = tree_walk(root, visit, &scan, &error);
-  printf("%" PRIu64 "-%016" PRIx64, scan.count, scan.hash);
-  if (status == 0 && fflush(stdout) != 0)
-    status = fail(&error, TREE_WRITE, errno, "stdout");
-  if (status < 0)
-    tree_report(STDERR_FILENO, &error);
-  return status < 0 ? 1 : 0;
+    return write_all(STDOUT_FILENO, text, size);
+  tree_report(STDOUT_FILENO, &error);
+  return 0;
+}
+
+int files_scan(void) {
+  for (;;) {
+    uint32_t size;
+    ssize_t got = read_all(STDIN_FILENO, &size, sizeof size);
+    if (got == 0)
+      return 0;
+    char path[FILES_STRING_MAX + 1];
+    if (got != sizeof size || size > FILES_STRING_MAX || read_all(STDIN_FILENO, path, size) != (ssize_t)size)
+      return 1;
+    path[size] = '\0';
+    if (answer(path) < 0)
+      return 1;
+  }
 }
 
 int files_remove(const char *path) {
