@@ -22,7 +22,7 @@ export interface ActiveSnapshot extends AsyncDisposable {
   readonly upper: string;
   /** Absolute host path of an empty directory on the same file system, for overlay. */
   readonly work: string;
-  /** Makes the changes durable and immutable; the snapshot can then not be discarded any more. */
+  /** Makes the changes immutable; the snapshot can then not be discarded any more. What a power cut takes of it is noticed by `get`. */
   commit(): Promise<Snapshot>;
   /** Disposing removes the snapshot unless it was committed. */
   [Symbol.asyncDispose](): Promise<void>;
