@@ -1,6 +1,6 @@
 /** The rules of this repository that no compiler checks. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
@@ -58,7 +58,7 @@ const FILES = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--
   maxBuffer: 64 << 20,
 })
   .split('\0')
-  .filter((path) => path !== '' && existsSync(join(ROOT, path)));
+  .filter((path) => path !== '' && statSync(join(ROOT, path), { throwIfNoEntry: false })?.isFile() === true);
 const SOURCES = FILES.filter((path) => /^(?:src|grammar)\/.*\.ts$/.test(path) && !path.endsWith('.generated.ts'));
 const TESTS = FILES.filter((path) => /^test\/.*\.ts$/.test(path));
 const DOCUMENTS = FILES.filter((path) => path.endsWith('.md') && !path.startsWith('fixtures/'));
