@@ -23,17 +23,17 @@ export function parseDockerignore(file: SourceFile): IgnoreRules {
   lines.forEach((line, index) => {
     const text = index === 0 ? line.replace(/^\ufeff/, '') : line;
     if (text.startsWith('#') || text.trim() === '') return;
-    patterns.push(parsePattern(text) ?? fail(file, index + 1, line));
+    patterns.push(parsePattern(text, withoutSlash) ?? fail(file, index + 1, line));
   });
   return { patterns: new PatternList(patterns), name: file.name };
 }
 
-/** The patterns of `--exclude`, in order; throws `invalid-ignore-pattern`. */
+/** The patterns of `--exclude`, in order; here a leading slash counts, and matches nothing. Throws `invalid-ignore-pattern`. */
 export function parseExcludes(texts: readonly string[]): PatternList {
   const patterns = texts
     .filter((text) => text.trim() !== '')
     .map((text) => {
-      const pattern = parsePattern(text);
+      const pattern = parsePattern(text, (cleaned) => cleaned);
       if (pattern === undefined) {
         throw new BuildError(
           'invalid-ignore-pattern',
@@ -50,15 +50,18 @@ export function ignoreState(rules: IgnoreRules, path: string, parent?: MatchStat
   return rules.patterns.match(path.slice(1), parent);
 }
 
-function parsePattern(text: string): Pattern | undefined {
+function parsePattern(text: string, simplify: (cleaned: string) => string): Pattern | undefined {
   const trimmed = text.trim();
   const exception = trimmed.startsWith('!');
   const body = exception ? trimmed.slice(1).trim() : trimmed;
   if (body === '') return undefined;
-  const cleaned = cleanPath(body);
-  const relative = cleaned.length > 1 && cleaned.startsWith('/') ? cleaned.slice(1) : cleaned;
+  const relative = simplify(cleanPath(body));
   const matcher = compilePattern(relative);
   return matcher === undefined ? undefined : { text: relative, exception, matcher };
+}
+
+function withoutSlash(cleaned: string): string {
+  return cleaned.length > 1 && cleaned.startsWith('/') ? cleaned.slice(1) : cleaned;
 }
 
 function fail(file: SourceFile, line: number, text: string): never {

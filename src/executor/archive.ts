@@ -2,8 +2,8 @@
  * ADD of an archive: its entries into the destination directory, as tar would unpack them there.
  *
  * The destination is the archive's root: absolute names and links begin there, and what would leave it is refused. A directory that
- * exists is merged and takes the entry's metadata; everything else that is in the way is replaced. A directory entry that meets a link
- * to a directory goes where the link leads.
+ * exists is merged and takes the entry's metadata; everything else that is in the way is replaced, also a link to a directory by a
+ * directory.
  */
 import { createReadStream } from 'node:fs';
 import { BuildError, throwIfAborted } from '../core/errors.ts';
@@ -84,8 +84,7 @@ class Unpacking {
     // The destination keeps its own metadata.
     if (relative === '') return;
     const isDirectory = entry.type === 'directory';
-    const path = this.resolve(entry.path, relative, isDirectory);
-    if (path === this.root) return;
+    const path = this.resolve(entry.path, relative);
     await this.destination.makeDirectories(parentPath(path), newDirectory(undefined, undefined));
     const existing = this.destination.lstat(path)?.type;
     if (existing !== undefined && (existing === 'directory') !== isDirectory) await this.destination.remove(path);
@@ -114,7 +113,7 @@ class Unpacking {
   }
 
   private linkTarget(entry: TarEntry): string {
-    const path = this.resolve(entry.path, this.relative(entry.linkPath), false);
+    const path = this.resolve(entry.path, this.relative(entry.linkPath));
     const type = this.destination.lstat(path)?.type;
     if (type !== undefined && type !== 'directory') return path;
     throw brokenArchive(
@@ -137,7 +136,7 @@ class Unpacking {
   }
 
   /** The path of an entry in the file system, links on the way followed below the archive's root. */
-  private resolve(name: string, relative: string, followLast: boolean): string {
+  private resolve(name: string, relative: string): string {
     let pending = pathParts(relative);
     const resolved: string[] = [];
     for (let links = 0; pending.length > 0;) {
@@ -150,7 +149,7 @@ class Unpacking {
         continue;
       }
       const path = this.pathOf([...resolved, part]);
-      if ((pending.length === 0 && !followLast) || this.destination.lstat(path)?.type !== 'symlink') {
+      if (pending.length === 0 || this.destination.lstat(path)?.type !== 'symlink') {
         resolved.push(part);
         continue;
       }

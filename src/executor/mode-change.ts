@@ -1,4 +1,4 @@
-/** `--chmod`: octal modes and the clauses of chmod(1), such as `u=rwX,go=rX`. */
+/** `--chmod`: octal modes and the clauses of chmod(1) under umask 0, such as `u=rwX,go=rX`. */
 import { BuildError } from '../core/errors.ts';
 import type { ModeChange } from '../solver/op.ts';
 
@@ -11,12 +11,11 @@ export interface ModeSubject {
 type Operation = '+' | '-' | '=';
 
 interface Clause {
-  /** Any of `ugoa`; empty: everybody, but the bits of the umask are left alone. */
+  /** Any of `ugoa`; empty: everybody, whatever the umask, as in BuildKit. */
   readonly who: string;
   readonly steps: readonly { readonly operation: Operation; readonly what: string }[];
 }
 
-const UMASK = 0o022;
 const CLAUSE = /^([ugoa]*)((?:[+\-=](?:[rwxXst]*|[ugo]))+)$/;
 const CLASSES = { u: 0o100, g: 0o010, o: 0o001 } as const;
 const EXECUTABLE = 0o111;
@@ -47,11 +46,10 @@ function parseClause(text: string, whole: string): Clause {
 }
 
 function applyClause(clause: Clause, subject: ModeSubject): number {
-  const spared = clause.who === '' ? UMASK : 0;
   const classes = clause.who === '' || clause.who.includes('a') ? 'ugo' : clause.who;
   let { mode } = subject;
   for (const { operation, what } of clause.steps) {
-    const bits = bitsOf(what, classes, { ...subject, mode }) & ~spared;
+    const bits = bitsOf(what, classes, { ...subject, mode });
     switch (operation) {
       case '+':
         mode |= bits;

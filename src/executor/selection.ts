@@ -57,14 +57,17 @@ export function select(tree: FileTree, selection: Selection, options: SelectOpti
     return { name: baseName(path), path: real, entries: walkTree(tree, real, { exclude, signal: options.signal }) };
   };
   if (!selection.wildcard || !hasWildcard(selection.source)) return [walk(rootedPath(selection.source))];
-  return expandPattern(tree, selection.source).map(walk);
+  return expandPattern(tree, selection.source, place).map(walk);
 }
 
-/** Rooted paths that a pattern matches, in byte order part by part. Only links before the first pattern character are followed. */
-export function expandPattern(tree: FileTree, source: string): string[] {
+/**
+ * Rooted paths that a pattern matches, in byte order part by part. Only links before the first pattern character are followed, and what
+ * is before it must exist.
+ */
+export function expandPattern(tree: FileTree, source: string, place: string): string[] {
   const parts = pathParts(rootedPath(source));
   const first = parts.findIndex(hasWildcard);
-  const base = resolvePath(tree, `/${parts.slice(0, first).join('/')}`);
+  const base = resolveExisting(tree, `/${parts.slice(0, first).join('/')}`, place);
   const globs = parts.slice(first).map((part) => compileGoPattern(part));
   let found = tree.lstat(base)?.type === 'directory' ? [base] : [];
   for (const glob of globs) {
@@ -95,7 +98,7 @@ function selectWithParents(
   if (!hasWildcard(pattern) || !selection.wildcard) {
     resolveExisting(tree, root === '/' ? `/${pattern}` : `${root}/${pattern}`, options.place, false);
   }
-  const include = pattern === '' ? undefined : parseExcludes([pattern]);
+  const include = pattern === '' ? undefined : parseExcludes([pattern.replace(/^!/, '\\!')]);
   const entries = walkTree(tree, root, { include, exclude, signal: options.signal });
   // The pivot itself only says where the paths begin.
   return entries.length > 1 || include === undefined ? [{ name: '', path: root, entries }] : [];

@@ -177,17 +177,32 @@ test('the destination and the way to entries may be links, which stay', async ()
     symlinkSync('usr/bin', join(dir, 'bin'));
     symlinkSync('/usr', join(dir, 'data'));
   });
-  const fill = archive({ path: 'bin/', mode: 0o700 }, { path: 'bin/tool', content: 'x' });
+  const fill = archive({ path: 'bin/tool', content: 'x' });
   const root = await add(rig, fill, { destination: '/' }, base);
   assert.equal(listing(await rig.tree(root)), [
     'symlink 0:0 /bin -> usr/bin',
     'symlink 0:0 /data -> /usr',
     'directory 755 0:0 /usr',
-    'directory 700 0:0 /usr/bin',
+    'directory 755 0:0 /usr/bin',
     'file 644 0:0 /usr/bin/tool',
   ]);
   const data = await add(rig, archive({ path: 'x', content: 'x' }), { destination: '/data' }, base);
   assert.ok((await rig.tree(data)).lstat('/usr/x'));
+});
+
+test('a directory entry replaces a link, as with tar', async () => {
+  await using rig = await ExecutorRig.open();
+  const base = await rig.layer((dir) => {
+    mkdirSync(join(dir, 'usr/bin'), { recursive: true });
+    symlinkSync('usr/bin', join(dir, 'bin'));
+  });
+  const fill = archive({ path: 'bin/', mode: 0o711 }, { path: 'bin/tool', content: 'x' });
+  assert.equal(listing(await rig.tree(await add(rig, fill, { destination: '/' }, base))), [
+    'directory 711 0:0 /bin',
+    'file 644 0:0 /bin/tool',
+    'directory 755 0:0 /usr',
+    'directory 755 0:0 /usr/bin',
+  ]);
 });
 
 const ESCAPES: readonly (readonly [name: string, items: readonly TarItem[]])[] = [

@@ -79,6 +79,7 @@ test('a pattern without a match selects nothing, a dangling link that it matches
   assert.equal(selected('/nothing*'), []);
   assert.equal(selected('/a.txt/*'), []);
   throwsWith('source-not-found', () => selected('/*.old'), /"\/dangling\.txt\.old"/);
+  throwsWith('source-not-found', () => selected('/nodir/*.txt'), /"\/nodir"/);
   throwsWith('invalid-argument', () => selected('/[a'), /syntax error/);
 });
 
@@ -111,6 +112,7 @@ test('excludes are relative to the source and spare the source itself', () => {
   assert.equal(selected('/dir', ['**', '!**/three']), ['dir: . sub sub/deep sub/deep/three']);
   assert.equal(selected('/dir', ['sub/*', '!sub/two']), ['dir: . empty link one sub sub/two']);
   assert.equal(selected('/a.txt', ['*.txt']), ['a.txt: .']);
+  assert.equal(selected('/real', ['/file']), ['real: . file'], 'a leading slash matches nothing');
 });
 
 test('--parents keeps the path from the root or from the pivot', () => {
