@@ -3,6 +3,8 @@ import { throwIfAborted } from '../core/errors.ts';
 import { unreachable } from '../core/exhaustive.ts';
 import { cleanPath } from '../core/paths.ts';
 import type { FileTree } from '../core/tree.ts';
+import type { RootfsSpec } from '../runtime-native/types.ts';
+import type { ActiveSnapshot, Snapshot } from '../snapshot/types.ts';
 import type { CopyAction, FileAction, FileOp, Op } from '../solver/op.ts';
 import type { OpContext, Vertex } from '../solver/types.ts';
 import { placeOf, selectForCopy } from './content.ts';
@@ -37,10 +39,7 @@ export async function executeFileOp(
   await using active = await deps.snapshots.prepare();
   {
     const files = await deps.files();
-    await using writer = files.openWriter(
-      { kind: 'overlay', lower: lower.map(({ dir }) => dir), upper: active.upper, work: active.work, volatile: true },
-      { signal },
-    );
+    await using writer = files.openWriter(rootOf(lower, active), { signal });
     const destination = new Destination(base, writer);
     for (const action of op.actions) {
       throwIfAborted(signal);
@@ -50,6 +49,12 @@ export async function executeFileOp(
   }
   const snapshot = await active.commit();
   return { kind: 'layers', layers: [...lower.map(({ id }) => id), snapshot.id] };
+}
+
+/** Where nothing is below, the layer is the file system: no need to mount anything. */
+function rootOf(lower: readonly Snapshot[], { upper, work }: ActiveSnapshot): RootfsSpec {
+  if (lower.length === 0) return { kind: 'directory', path: upper };
+  return { kind: 'overlay', lower: lower.map(({ dir }) => dir), upper, work, volatile: true };
 }
 
 interface ActionContext {
