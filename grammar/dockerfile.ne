@@ -1,8 +1,11 @@
 # The Dockerfile language, one logical line at a time. lexer.ts makes the tokens; syntax.ts has the nodes.
 #
 # Each keyword's token type is also the rule to begin with, so that a parser starts with the few states it needs. Lists are
-# left-recursive and every instruction ends with %end: a token costs a constant amount of work, and each instruction is put
+# left-recursive and every instruction ends with: a token costs a constant amount of work, and each instruction is put
 # together once. A valid line has exactly one derivation.
+#
+# Most lines are read by code that has hardly run before, so the postprocessors index their arrays: taking them apart by
+# pattern or spreading a head would cost more than the parse.
 
 @preprocessor typescript
 
@@ -13,47 +16,38 @@ import { lexer } from './lexer.ts';
 @lexer lexer
 
 from ->
-    fromHead name %end                 {% ([head, image]) => ({ kind: 'from', ...head, image }) %}
-  | fromHead name %as name %end        {% ([head, image, as, name]) => ({ kind: 'from', ...head, image, as, name }) %}
+    fromHead name           {% (d) => ({ kind: 'from', keyword: d[0].keyword, flags: d[0].flags, image: d[1] }) %}
+  | fromHead name %as name  {% (d) => ({ kind: 'from', keyword: d[0].keyword, flags: d[0].flags, image: d[1], as: d[2], name: d[3] }) %}
 
 # An image or a stage may well be called "as".
 name -> %word {% id %} | %as {% id %}
 
-run ->
-    runHead json %end                  {% ([head, strings]) => ({ kind: 'command', ...head, form: { kind: 'json', strings } }) %}
-  | runHead %text %end                 {% ([head, text]) => ({ kind: 'command', ...head, form: { kind: 'shell', pieces: [text] } }) %}
-  | runHead shell %end                 {% ([head, pieces]) => ({ kind: 'command', ...head, form: { kind: 'shell', pieces } }) %}
+run -> runHead %json {% jsonCommand %} | runHead %text {% shellCommand %}
 
-command ->
-    commandHead json %end              {% ([head, strings]) => ({ kind: 'command', ...head, form: { kind: 'json', strings } }) %}
-  | commandHead %text %end             {% ([head, text]) => ({ kind: 'command', ...head, form: { kind: 'shell', pieces: [text] } }) %}
+command -> commandHead %json {% jsonCommand %} | commandHead %text {% shellCommand %}
 
-copy ->
-    copyHead json %end                 {% ([head, strings]) => ({ kind: 'list', ...head, form: { kind: 'json', strings } }) %}
-  | copyHead sources %end              {% ([head, words]) => ({ kind: 'list', ...head, form: { kind: 'words', words } }) %}
+copy -> copyHead %json {% jsonList %} | copyHead %words {% wordList %}
 
-volume ->
-    volumeHead json %end               {% ([head, strings]) => ({ kind: 'list', ...head, form: { kind: 'json', strings } }) %}
-  | volumeHead words %end              {% ([head, words]) => ({ kind: 'list', ...head, form: { kind: 'words', words } }) %}
+volume -> volumeHead %json {% jsonList %} | volumeHead %words {% wordList %}
 
-expose -> exposeHead words %end        {% ([head, words]) => ({ kind: 'list', ...head, form: { kind: 'words', words } }) %}
+expose -> exposeHead %words {% wordList %}
 
 pairs ->
-    pairsHead values %end              {% ([head, pairs]) => ({ kind: 'pairs', ...head, pairs }) %}
-  | pairsHead %legacyKey %legacyValue %end {% ([head, key, value]) => ({ kind: 'legacy', ...head, key, value }) %}
+    pairsHead %assignments            {% (d) => ({ kind: 'pairs', keyword: d[0].keyword, flags: d[0].flags, pairs: d[1].parts }) %}
+  | pairsHead %legacyKey %legacyValue {% (d) => ({ kind: 'legacy', keyword: d[0].keyword, flags: d[0].flags, key: d[1], value: d[2] }) %}
 
-arg -> argHead definitions %end        {% ([head, words]) => ({ kind: 'arg', ...head, words }) %}
+arg -> argHead %definitions {% (d) => ({ kind: 'arg', keyword: d[0].keyword, flags: d[0].flags, words: d[1].parts }) %}
 
-scalar -> scalarHead %text %end        {% ([head, value]) => ({ kind: 'scalar', ...head, value }) %}
+scalar -> scalarHead %text {% scalarValue %}
 
-maintainer -> maintainerHead %text %end {% ([head, value]) => ({ kind: 'scalar', ...head, value }) %}
+maintainer -> maintainerHead %text {% scalarValue %}
 
 healthcheck ->
-    healthcheckHead %none %end         {% ([head]) => ({ kind: 'none', ...head }) %}
-  | healthcheckHead %cmd json %end     {% ([head, , strings]) => ({ kind: 'check', ...head, form: { kind: 'json', strings } }) %}
-  | healthcheckHead %cmd %text %end    {% ([head, , text]) => ({ kind: 'check', ...head, form: { kind: 'shell', pieces: [text] } }) %}
+    healthcheckHead %none      {% (d) => ({ kind: 'none', keyword: d[0].keyword, flags: d[0].flags }) %}
+  | healthcheckHead %cmd %json {% (d) => ({ kind: 'check', keyword: d[0].keyword, flags: d[0].flags, form: { kind: 'json', array: d[2] } }) %}
+  | healthcheckHead %cmd %text {% (d) => ({ kind: 'check', keyword: d[0].keyword, flags: d[0].flags, form: { kind: 'shell', text: d[2] } }) %}
 
-onbuild -> onbuildHead trigger         {% ([head, trigger]) => ({ kind: 'onbuild', ...head, trigger }) %}
+onbuild -> onbuildHead trigger {% (d) => ({ kind: 'onbuild', keyword: d[0].keyword, flags: d[0].flags, trigger: d[1] }) %}
 
 # What ONBUILD can store: everything but FROM, MAINTAINER and another ONBUILD.
 trigger ->
@@ -74,33 +68,34 @@ maintainerHead -> %maintainer {% begin %} | maintainerHead %flag {% addFlag %}
 healthcheckHead -> %healthcheck {% begin %} | healthcheckHead %flag {% addFlag %}
 onbuildHead -> %onbuild {% begin %} | onbuildHead %flag {% addFlag %}
 
-# Lists.
-json -> %open %close {% () => [] %} | %open strings %close {% ([, strings]) => strings %}
-strings -> %string {% first %} | strings %comma %string {% ([items, , item]) => append([items, item]) %}
-words -> %word {% first %} | words %word {% append %}
-sources -> %word {% first %} | %heredoc {% first %} | sources %word {% append %} | sources %heredoc {% append %}
-shell -> piece {% first %} | shell piece {% append %}
-piece -> %word {% id %} | %heredoc {% id %} | %stray {% id %}
-values -> %pair {% first %} | values %pair {% append %}
-definitions -> %pair {% first %} | %word {% first %} | definitions %pair {% append %} | definitions %word {% append %}
-
-# Lists grow in place: with one derivation, nobody else holds a shorter version of the same list.
+# A head's flags grow in place: with one derivation, nobody else holds a shorter version of the same list.
 @{%
-function begin([keyword]: any[]): any {
-  return { keyword, flags: [] };
+function begin(d: any[]): any {
+  return { keyword: d[0], flags: [] };
 }
 
-function addFlag([head, item]: any[]): any {
-  head.flags.push(item);
-  return head;
+function addFlag(d: any[]): any {
+  d[0].flags.push(d[1]);
+  return d[0];
 }
 
-function first([item]: any[]): any[] {
-  return [item];
+function jsonCommand(d: any[]): any {
+  return { kind: 'command', keyword: d[0].keyword, flags: d[0].flags, form: { kind: 'json', array: d[1] } };
 }
 
-function append([items, item]: any[]): any[] {
-  items.push(item);
-  return items;
+function shellCommand(d: any[]): any {
+  return { kind: 'command', keyword: d[0].keyword, flags: d[0].flags, form: { kind: 'shell', text: d[1] } };
+}
+
+function jsonList(d: any[]): any {
+  return { kind: 'list', keyword: d[0].keyword, flags: d[0].flags, form: { kind: 'json', array: d[1] } };
+}
+
+function wordList(d: any[]): any {
+  return { kind: 'list', keyword: d[0].keyword, flags: d[0].flags, form: { kind: 'words', words: d[1].parts } };
+}
+
+function scalarValue(d: any[]): any {
+  return { kind: 'scalar', keyword: d[0].keyword, flags: d[0].flags, value: d[1] };
 }
 %}

@@ -1,13 +1,16 @@
 /**
  * Tokens of one logical line (continuations joined, no line feed in it).
  *
- * Where the arguments begin, the text decides how they are read: a flag, a JSON array, `key=value` or `key value`, a shell
- * command with or without heredocs. moo has a state for each of these; `LineLexer` chooses.
+ * Where the arguments begin, the text decides how they are read: a flag, a JSON array, `key=value` or `key value`, text to
+ * the end of the line. moo has a state for each of these; `LineLexer` chooses. Every pattern takes the blanks before it
+ * along, as a token less is a match, an object and a step of the parser less.
  */
 import moo from 'moo';
 
 import type { Token, TokenType } from './syntax.ts';
-import { TOKEN_TYPES } from './syntax.ts';
+import { HEREDOC_WORD } from './parts.ts';
+import { BLANK, SPACE, blanksEnd, spacesEnd, valueWord } from './patterns.ts';
+import { NO_TOKENS, TOKEN_TYPES } from './syntax.ts';
 
 type State =
   | 'keyword'
@@ -19,9 +22,9 @@ type State =
   | 'legacyKey'
   | 'legacyValue'
   | 'text'
-  | 'shell'
   | 'check'
-  | 'json';
+  | 'json'
+  | 'array';
 
 /** Every instruction with the token type of its keyword. */
 const KEYWORDS: ReadonlyMap<string, TokenType> = new Map<string, TokenType>(
@@ -54,13 +57,6 @@ const CHECKS: ReadonlyMap<string, TokenType> = new Map([
 
 export const INSTRUCTIONS: readonly string[] = [...KEYWORDS.keys()].map((name) => name.toUpperCase());
 
-/** What separates words where Docker splits by pattern, and where it splits by Unicode class. */
-const BLANK = String.raw`\t\v\f\r `;
-const SPACE = String.raw`\t\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000`;
-
-const LEADING_BLANKS = new RegExp(`[${BLANK}]*`, 'y');
-const FIRST_WORD = new RegExp(`[^${BLANK}]*`, 'y');
-
 /** A flag's text without quotes and backslashes, as Docker reads it whatever the escape character is. */
 function unquote(text: string): string {
   if (!/['"\\]/.test(text)) return text;
@@ -76,32 +72,6 @@ function unquote(text: string): string {
   return out;
 }
 
-/** Pieces of words. Alternatives begin with different characters, so that matching never goes back. */
-const SINGLE = String.raw`'[^'\n]*'`;
-const DOUBLE = String.raw`"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"`;
-/** One level of nesting is what people write; deeper ones fall apart into words, which only matters for a `<<` inside. */
-const BRACED = String.raw`\$\{[^{}\\\n]*(?:(?:\\[^\n]|\{[^{}\n]*\})[^{}\\\n]*)*\}`;
-
-/** A word as Docker's shell lexer sees it, when it looks for heredocs. */
-const SHELL_WORD = new RegExp(String.raw`(?:[^${BLANK}\n'"\\$]|\\[^\n]|\\(?![^\n])|${SINGLE}|${DOUBLE}|${BRACED}|\$)+`);
-const HEREDOC_WORD = new RegExp(
-  String.raw`[0-9]*<<-?(?:[^${BLANK}\n'"\\<]|\\[^\n<]|'[^'\n<]*'|"[^"\n<]*")+(?![^${BLANK}])`,
-);
-const HEREDOC = /^[0-9]*<<-?[^<]+$/;
-
-/** A word of ENV, LABEL and ARG, for one escape character; a quote that is not closed takes the rest of the line. */
-function valueWord(escape: string): string {
-  const e = escape === '\\' ? '\\\\' : escape;
-  const single = String.raw`'[^'\n]*(?:'|(?![^\n]))`;
-  const double = String.raw`"[^"${e}\n]*(?:${e}[^\n][^"${e}\n]*)*(?:"|${e}?(?![^\n]))`;
-  return String.raw`(?:[^${SPACE}\n'"${e}]|${e}[^\n]|${e}(?![^\n])|${single}|${double})+`;
-}
-
-/** A JSON string's value. */
-function decode(text: string): string {
-  return text.includes('\\') ? String(JSON.parse(text)) : text.slice(1, -1);
-}
-
 /** Docker drops an escape character that has nothing after it. */
 function withoutLoneEscape(text: string, escape: string): string {
   let start = text.length;
@@ -109,69 +79,50 @@ function withoutLoneEscape(text: string, escape: string): string {
   return (text.length - start) % 2 === 1 ? text.slice(0, -1) : text;
 }
 
+/** A token's text without the blanks before it. */
+function bare(text: string): string {
+  const start = blanksEnd(text, 0);
+  return start === 0 ? text : text.slice(start);
+}
+
 function createMoo(escape: string): moo.Lexer {
-  const blank = new RegExp(`[${BLANK}]+`);
-  const word = new RegExp(`[^${BLANK}\\n]+`);
-  const rest = new RegExp(`[^${BLANK}\\n][^\\n]*`);
+  const after = (pattern: string): RegExp => new RegExp(`[${BLANK}]*${pattern}`);
+  const word = after(`[^${BLANK}\\n]+`);
+  const rest = after(`[^${BLANK}\\n][^\\n]*`);
   const single = String.raw`'[^'\\\n]*(?:\\[^\n][^'\\\n]*)*(?:'|\\?(?![^\n]))`;
   const double = String.raw`"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*(?:"|\\?(?![^\n]))`;
   const states: Record<State, moo.Rules> = {
-    keyword: { blank, keyword: { match: word, type: (text) => KEYWORDS.get(text.toLowerCase()) ?? 'unknown' } },
+    keyword: { keyword: { match: word, type: (text) => KEYWORDS.get(bare(text).toLowerCase()) ?? 'unknown' } },
     flags: {
-      blank,
       flag: {
-        match: new RegExp(String.raw`--(?:[^${BLANK}\n'"\\]|\\[^\n]|\\(?![^\n])|${single}|${double})*`),
+        match: after(String.raw`--(?:[^${BLANK}\n'"\\]|\\[^\n]|\\(?![^\n])|${single}|${double})*`),
         value: unquote,
       },
     },
-    from: { blank, word: { match: word, type: (text) => (text.toLowerCase() === 'as' ? 'as' : 'word') } },
-    words: { blank, word },
-    sources: { blank, heredoc: HEREDOC_WORD, word },
+    from: { word: { match: word, type: (text) => (bare(text).toLowerCase() === 'as' ? 'as' : 'word') } },
+    words: { word },
+    sources: { heredoc: after(HEREDOC_WORD.source), word },
     pairs: {
-      blank: new RegExp(`[${SPACE}]+`),
       word: {
-        match: new RegExp(valueWord(escape)),
+        match: new RegExp(`[${SPACE}]*${valueWord(escape)}`),
         type: (text) => (text.includes('=') ? 'pair' : 'word'),
         value: (text) => withoutLoneEscape(text, escape),
       },
+      // At the end of a line, where JavaScript does not trim all that separates words.
+      blank: new RegExp(`[${SPACE}]+`),
     },
-    legacyKey: { blank, legacyKey: { match: word, next: 'legacyValue' } },
-    legacyValue: { blank, legacyValue: rest },
-    text: { blank, text: rest },
-    shell: {
-      blank,
-      word: { match: SHELL_WORD, type: (text) => (HEREDOC.test(text) ? 'heredoc' : 'word') },
-      stray: /['"]/,
-    },
-    check: { blank, word: { match: word, type: (text) => CHECKS.get(text.toLowerCase()) ?? 'word' } },
-    json: {
-      blank,
-      open: '[',
-      close: ']',
-      comma: ',',
-      string: { match: /"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"/, value: decode },
-      notString: /[^\t\r ",[\]\n]+/,
-    },
+    legacyKey: { legacyKey: { match: word, next: 'legacyValue' } },
+    legacyValue: { legacyValue: rest },
+    text: { text: rest },
+    check: { word: { match: word, type: (text) => CHECKS.get(bare(text).toLowerCase()) ?? 'word' } },
+    json: { json: rest },
+    array: { array: rest },
   };
   return moo.states(states, 'keyword');
 }
 
 /** Nothing is kept between lines. */
 const NO_STATE = Object.freeze({});
-
-/** A line's first word and what it begins. */
-export function keywordOf(line: string): Pick<Token, 'type' | 'text' | 'offset'> {
-  const offset = blanksEnd(line, 0);
-  FIRST_WORD.lastIndex = offset;
-  const text = FIRST_WORD.exec(line)?.[0] ?? '';
-  return { type: KEYWORDS.get(text.toLowerCase()) ?? 'unknown', text, offset };
-}
-
-function blanksEnd(line: string, offset: number): number {
-  LEADING_BLANKS.lastIndex = offset;
-  LEADING_BLANKS.test(line);
-  return LEADING_BLANKS.lastIndex;
-}
 
 /** A lexer for nearley, for one escape character and any number of lines, one after the other. */
 export class LineLexer {
@@ -180,48 +131,73 @@ export class LineLexer {
   #line = '';
   /** Where the next token or the blanks before it begin. */
   #offset = 0;
+  /** What has been read but not handed out. */
+  #held: Token | undefined;
   /** The type of the keyword that the arguments belong to. */
   #shape: TokenType = 'unknown';
-  #phase: 'keyword' | 'head' | 'arguments' | 'ended' = 'ended';
+  /** What the rest of the line is one token of. */
+  #list: 'words' | 'assignments' | 'definitions' | undefined;
+  #phase: 'keyword' | 'head' | 'arguments' = 'keyword';
 
   constructor(escape: '\\' | '`') {
     this.#moo = createMoo(escape);
     this.#firstValue = new RegExp(valueWord(escape), 'y');
   }
 
-  reset(line: string): void {
+  /** Begins a line, which must not be blank, and tells its keyword; `next` will give it once more. */
+  begin(line: string): Token {
     this.#line = line.trimEnd();
     this.#moo.reset(this.#line);
     this.#offset = 0;
-    this.#shape = 'unknown';
-    this.#phase = 'keyword';
+    this.#phase = 'head';
+    this.#list = undefined;
+    const keyword = this.#read();
+    if (keyword === undefined) throw new Error('A blank line has no tokens');
+    this.#shape = keyword.type;
+    this.#held = keyword;
+    return keyword;
+  }
+
+  /** Where the line ends, for who wants more of it. */
+  end(): Token {
+    return { type: 'end', text: '', value: '', offset: this.#line.length, parts: NO_TOKENS };
   }
 
   next(): Token | undefined {
-    if (this.#phase === 'ended') return undefined;
+    const held = this.#held;
+    if (held !== undefined) {
+      this.#held = undefined;
+      return held;
+    }
     if (this.#phase === 'head') this.#chooseState();
+    if (this.#list !== undefined) return this.#readList(this.#list);
     const token = this.#read();
-    if (token === undefined) {
-      this.#phase = 'ended';
-      return { type: 'end', text: '', value: '', offset: this.#line.length };
+    if (token === undefined) return undefined;
+    switch (token.type) {
+      case 'flag':
+        if (token.value !== '--') return token;
+        // A bare `--` only says that no flag follows.
+        this.#enterArguments();
+        return this.next();
+      case 'cmd':
+        this.#shape = 'command';
+        this.#enterArguments();
+        return token;
+      case 'none':
+        this.#moo.setState('words');
+        return token;
+      default:
+        if (this.#phase === 'keyword') {
+          this.#shape = token.type;
+          this.#phase = 'head';
+        }
+        return token;
     }
-    if (this.#phase === 'keyword') {
-      this.#shape = token.type;
-      this.#phase = 'head';
-    } else if (token.type === 'flag' && token.value === '--') {
-      // A bare `--` only says that no flag follows.
-      this.#enterArguments();
-      return this.next();
-    } else if (token.type === 'cmd') {
-      this.#shape = 'command';
-      this.#enterArguments();
-    } else if (token.type === 'none') {
-      this.#moo.setState('words');
-    }
-    return token;
   }
 
-  /** The next three are nearley's interface. */
+  /** The next four are nearley's interface; it resets with a line that has begun. */
+  reset(): void {}
+
   save(): object {
     return NO_STATE;
   }
@@ -234,14 +210,37 @@ export class LineLexer {
     return TOKEN_TYPES.some((known) => known === type);
   }
 
-  #read(): Token | undefined {
-    for (;;) {
-      const token = this.#moo.next();
-      if (token === undefined) return undefined;
-      this.#offset = token.offset + token.text.length;
-      // Every state's rule names and transforms are token types, or `blank`.
-      if (token.type !== 'blank') return token as Token;
+  /** A word among assignments ends them and stands alone, for the grammar to refuse. */
+  #readList(type: 'words' | 'assignments' | 'definitions'): Token | undefined {
+    const parts: Token[] = [];
+    for (let part = this.#read(); part !== undefined; part = this.#read()) {
+      if (type === 'assignments' && part.type === 'word') {
+        this.#held = part;
+        break;
+      }
+      parts.push(part);
     }
+    const first = parts[0];
+    if (first === undefined) return undefined;
+    return { type, text: first.text, value: first.value, offset: first.offset, parts };
+  }
+
+  #read(): Token | undefined {
+    const token = this.#moo.next();
+    if (token === undefined || token.type === 'blank') return undefined;
+    const { text, value } = token;
+    // Every state's rule names and transforms are token types.
+    const type = token.type as TokenType;
+    const start = type === 'pair' || (type === 'word' && this.#inPairs()) ? spacesEnd(text, 0) : blanksEnd(text, 0);
+    const offset = this.#offset + start;
+    this.#offset += text.length;
+    if (start === 0) return { type, text, value, offset, parts: NO_TOKENS };
+    const written = text.slice(start);
+    return { type, text: written, value: value === text ? written : value.slice(start), offset, parts: NO_TOKENS };
+  }
+
+  #inPairs(): boolean {
+    return this.#shape === 'pairs' || this.#shape === 'arg';
   }
 
   /** After the keyword and after each flag. */
@@ -259,37 +258,44 @@ export class LineLexer {
       case 'from':
         return this.#moo.setState('from');
       case 'run':
-        return this.#moo.setState(
-          this.#startsJson() ? 'json' : this.#line.includes('<<', this.#offset) ? 'shell' : 'text',
-        );
       case 'command':
-        return this.#moo.setState(this.#startsJson() ? 'json' : 'text');
+        return this.#moo.setState(this.#jsonState() ?? 'text');
       case 'copy':
-        return this.#moo.setState(this.#startsJson() ? 'json' : 'sources');
+        return this.#enterJsonOr('sources');
       case 'volume':
-        return this.#moo.setState(this.#startsJson() ? 'json' : 'words');
+        return this.#enterJsonOr('words');
+      case 'expose':
+        this.#list = 'words';
+        return this.#moo.setState('words');
       case 'pairs':
-        return this.#moo.setState(this.#startsPair() ? 'pairs' : 'legacyKey');
+        if (!this.#startsPair()) return this.#moo.setState('legacyKey');
+        this.#list = 'assignments';
+        return this.#moo.setState('pairs');
       case 'arg':
+        this.#list = 'definitions';
         return this.#moo.setState('pairs');
       case 'healthcheck':
         return this.#moo.setState('check');
-      case 'expose':
-        return this.#moo.setState('words');
       default:
         return this.#moo.setState('text');
     }
   }
 
-  /** Whether the arguments are a JSON array; what only looks like one is ordinary text. */
-  #startsJson(): boolean {
+  #enterJsonOr(words: 'sources' | 'words'): void {
+    const json = this.#jsonState();
+    if (json === undefined) this.#list = 'words';
+    this.#moo.setState(json ?? words);
+  }
+
+  /** Whether the arguments are a JSON array, and if so, one of strings; what only looks like one is ordinary text. */
+  #jsonState(): 'json' | 'array' | undefined {
     const start = blanksEnd(this.#line, this.#offset);
-    if (!this.#line.startsWith('[', start) || !this.#line.endsWith(']')) return false;
+    if (this.#line.charCodeAt(start) !== 0x5b || !this.#line.endsWith(']')) return undefined;
     try {
-      JSON.parse(this.#line.slice(start));
-      return true;
+      const items = JSON.parse(this.#line.slice(start)) as readonly unknown[];
+      return items.every((item) => typeof item === 'string') ? 'json' : 'array';
     } catch (error) {
-      if (error instanceof SyntaxError) return false;
+      if (error instanceof SyntaxError) return undefined;
       throw error;
     }
   }

@@ -22,21 +22,27 @@ export const TOKEN_TYPES = [
   // arguments
   'flag',
   'text',
+  'json',
+  'array',
   'word',
+  'words',
+  'assignments',
+  'definitions',
   'pair',
   'heredoc',
-  'stray',
   'legacyKey',
   'legacyValue',
   'as',
   'none',
   'cmd',
+  'end',
+  // inside a token
   'open',
+  'stray',
   'close',
   'comma',
   'string',
   'notString',
-  'end',
 ] as const;
 
 export type TokenType = (typeof TOKEN_TYPES)[number];
@@ -45,20 +51,22 @@ export interface Token {
   readonly type: TokenType;
   /** As written. */
   readonly text: string;
-  /** Decoded: a flag without its quotes, a JSON string's value; otherwise the text. */
+  /** Decoded: a flag without its quotes, a JSON string's value; otherwise the text (for a JSON array, too). */
   readonly value: string;
   readonly offset: number;
+  /** The members of `words`, `assignments` and `definitions`; other tokens have none. */
+  readonly parts: readonly Token[];
 }
 
-/** A JSON array of strings, or text for a shell as one or more pieces of it. */
+/** A JSON array of strings, or text for a shell; each is one token, which lexer.ts takes apart for those who ask. */
 export type CommandForm =
-  | { readonly kind: 'json'; readonly strings: readonly Token[] }
-  | { readonly kind: 'shell'; readonly pieces: readonly Token[] };
+  { readonly kind: 'json'; readonly array: Token } | { readonly kind: 'shell'; readonly text: Token };
 
 /** A JSON array of strings, or words between blanks, of which some may be heredoc markers. */
 export type ListForm =
-  | { readonly kind: 'json'; readonly strings: readonly Token[] }
-  | { readonly kind: 'words'; readonly words: readonly Token[] };
+  { readonly kind: 'json'; readonly array: Token } | { readonly kind: 'words'; readonly words: readonly Token[] };
+
+export const NO_TOKENS: readonly Token[] = [];
 
 interface Head {
   readonly keyword: Token;

@@ -2,8 +2,9 @@
 import nearley from 'nearley';
 
 import compiledGrammar from '../../grammar/dockerfile.generated.ts';
-import { INSTRUCTIONS, keywordOf, lexerFor } from '../../grammar/lexer.ts';
+import { INSTRUCTIONS, lexerFor } from '../../grammar/lexer.ts';
 import type { LineLexer } from '../../grammar/lexer.ts';
+import { notStringIn } from '../../grammar/parts.ts';
 import type { Syntax, Token, TokenType } from '../../grammar/syntax.ts';
 import type { BuildError } from '../core/errors.ts';
 import type { LogicalLine } from './lines.ts';
@@ -24,23 +25,24 @@ const { rules } = nearley.Grammar.fromCompiled(compiledGrammar);
 
 /** nearley's parser without its report of the whole parse table, which can be far longer than the line. */
 class RuleParser extends nearley.Parser {
-  readonly #start: ReturnType<nearley.Parser['save']>;
+  /** nearley's columns, which its types leave out. */
+  declare readonly table: unknown[];
 
   constructor(keyword: TokenType, lexer: LineLexer) {
     const grammar = new nearley.Grammar(rules);
     grammar.start = keyword;
     super(grammar, { lexer, keepHistory: true });
-    this.#start = this.save();
   }
 
-  /** The parses of one line. */
+  /** The parses of one line, which the lexer has begun. */
   parse(line: string): readonly Syntax[] {
     try {
       this.feed(line);
       return this.results as readonly Syntax[];
     } finally {
-      // A long line's parse table is large.
-      this.restore(this.#start);
+      // As `restore` would, but without looking for results at the start.
+      this.table.length = 1;
+      this.current = 0;
     }
   }
 
@@ -72,18 +74,27 @@ class SyntaxParser {
 
   /** Errors: whatever keeps the line from being an instruction. */
   parse(line: LogicalLine): Syntax {
-    const { type, text, offset } = keywordOf(line.text);
+    const { type, text, offset } = this.#lexer.begin(line.text);
     if (type === 'unknown') throw unknownInstruction(text, line.range(offset, offset + text.length), INSTRUCTIONS);
+    const parses = this.#parse(type, line);
+    const syntax = parses[0];
+    if (syntax === undefined) throw this.#explain(line, this.#lexer.end());
+    if (parses.length > 1) throw new Error(`The grammar has ${parses.length} parses for ${JSON.stringify(line.text)}`);
+    return syntax;
+  }
+
+  #parse(keyword: TokenType, line: LogicalLine): readonly Syntax[] {
     try {
-      const parses = this.#parserFor(type).parse(line.text);
-      const [syntax] = parses;
-      if (syntax !== undefined && parses.length === 1) return syntax;
-      throw new Error(`The grammar has ${parses.length} parses for ${JSON.stringify(line.text)}`);
+      return this.#parserFor(keyword).parse(line.text);
     } catch (error) {
-      const token = offendingToken(error);
-      if (token === undefined) throw error;
-      throw explain(line, tokensBefore(line, this.#lexer, token), token);
+      const refused = offendingToken(error);
+      if (refused === undefined) throw error;
+      throw this.#explain(line, refused.type === 'array' ? notStringIn(refused) : refused);
     }
+  }
+
+  #explain(line: LogicalLine, wrong: Token): BuildError {
+    return explain(line, tokensBefore(line, this.#lexer, wrong), wrong);
   }
 
   #parserFor(keyword: TokenType): RuleParser {
@@ -161,7 +172,7 @@ function explain(line: LogicalLine, before: readonly Token[], wrong: Token): Bui
 
 function tokensBefore(line: LogicalLine, lexer: LineLexer, wrong: Token): Token[] {
   const tokens: Token[] = [];
-  lexer.reset(line.text);
+  lexer.begin(line.text);
   for (let token = lexer.next(); token !== undefined && token.offset < wrong.offset; token = lexer.next())
     tokens.push(token);
   return tokens;

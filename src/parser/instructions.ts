@@ -1,4 +1,5 @@
 /** Syntax to typed instructions: one function for each, with Docker's rules for flags and numbers of arguments. */
+import { stringsIn } from '../../grammar/parts.ts';
 import type { CommandForm, Syntax, Token } from '../../grammar/syntax.ts';
 import type { SourceRange } from '../core/source.ts';
 import type { LogicalLine } from './lines.ts';
@@ -105,14 +106,14 @@ function toFrom({ common, flags, line }: Source, syntax: SyntaxOf<'from'>): From
 }
 
 function toCommandInstruction(source: Source, { keyword, form }: SyntaxOf<'command'>): Instruction {
-  const { common, line } = source;
+  const { common } = source;
   switch (nameOf(keyword)) {
     case 'run':
       return toRun(source, form);
     case 'cmd':
-      return { kind: 'cmd', ...common, command: toCommand(line, form) };
+      return { kind: 'cmd', ...common, command: toCommand(form) };
     case 'entrypoint':
-      return { kind: 'entrypoint', ...common, command: toCommand(line, form) };
+      return { kind: 'entrypoint', ...common, command: toCommand(form) };
     case 'shell':
       return toShell(source, form);
     default:
@@ -120,8 +121,8 @@ function toCommandInstruction(source: Source, { keyword, form }: SyntaxOf<'comma
   }
 }
 
-function toRun({ common, bodies, flags, line }: Source, form: CommandForm): RunInstruction {
-  const command = toCommand(line, form, bodies);
+function toRun({ common, bodies, flags }: Source, form: CommandForm): RunInstruction {
+  const command = toCommand(form, bodies);
   if (command.kind === 'exec' && command.args.length === 0) throw missingArgument('RUN', 'a command', common.range);
   const network = flags.choice('network', ['default', 'none', 'host']);
   const security = flags.choice('security', ['sandbox', 'insecure']);
@@ -138,13 +139,13 @@ function toRun({ common, bodies, flags, line }: Source, form: CommandForm): RunI
 
 function toShell({ common }: Source, form: CommandForm): ShellInstruction {
   if (form.kind !== 'json') throw notJson('SHELL', common.range);
-  const args = form.strings.map((token) => token.value);
+  const args = argsOf(form.array);
   if (args.length === 0) throw missingArgument('SHELL', 'at least one string', common.range);
   return { kind: 'shell', ...common, args };
 }
 
 function toListInstruction(source: Source, { keyword, form }: SyntaxOf<'list'>): Instruction {
-  const tokens = form.kind === 'json' ? form.strings : form.words;
+  const tokens = form.kind === 'json' ? stringsIn(form.array) : form.words;
   switch (nameOf(keyword)) {
     case 'copy':
       return toCopy(source, tokens);
@@ -258,14 +259,14 @@ function toScalar({ common, line }: Source, syntax: SyntaxOf<'scalar'>): Instruc
   }
 }
 
-function toHealthcheck({ common, flags, line }: Source, syntax: SyntaxOf<'none' | 'check'>): HealthcheckInstruction {
+function toHealthcheck({ common, flags }: Source, syntax: SyntaxOf<'none' | 'check'>): HealthcheckInstruction {
   const intervalNs = flags.durationNs('interval');
   const timeoutNs = flags.durationNs('timeout');
   const startPeriodNs = flags.durationNs('start-period');
   const startIntervalNs = flags.durationNs('start-interval');
   const retries = flags.retries();
   if (syntax.kind === 'none') return { kind: 'healthcheck', ...common, check: { kind: 'none' } };
-  const command = toCommand(line, syntax.form);
+  const command = toCommand(syntax.form);
   if (command.kind === 'exec' && command.args.length === 0) {
     throw missingArgument('HEALTHCHECK', 'a command after CMD', common.range);
   }
@@ -291,10 +292,14 @@ function toOnbuild({ common, bodies, line }: Source, syntax: SyntaxOf<'onbuild'>
   return { kind: 'onbuild', ...common, trigger };
 }
 
-function toCommand(line: LogicalLine, form: CommandForm, bodies: readonly HeredocBody[] = []): Command {
-  if (form.kind === 'json') return { kind: 'exec', args: form.strings.map((token) => token.value) };
-  const text = line.text.slice(form.pieces[0]?.offset).trimEnd();
-  return { kind: 'shell', text, heredocs: bodies.map(({ heredoc }) => heredoc) };
+function toCommand(form: CommandForm, bodies: readonly HeredocBody[] = []): Command {
+  if (form.kind === 'json') return { kind: 'exec', args: argsOf(form.array) };
+  return { kind: 'shell', text: form.text.text, heredocs: bodies.map(({ heredoc }) => heredoc) };
+}
+
+/** What the lexer has found to be an array of strings. */
+function argsOf(array: Token): readonly string[] {
+  return JSON.parse(array.text) as readonly string[];
 }
 
 /** Splits at the first `=`, wherever it is: Docker does not look at quotes here. */

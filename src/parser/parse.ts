@@ -1,5 +1,6 @@
 /** The way in: a file's text to typed instructions. No I/O. */
-import type { Syntax, Token, TriggerSyntax } from '../../grammar/syntax.ts';
+import { markersIn } from '../../grammar/parts.ts';
+import type { Syntax, Token } from '../../grammar/syntax.ts';
 import type { SourceFile } from '../core/source.ts';
 import type { LogicalLine } from './lines.ts';
 import type { Dockerfile, Heredoc, Instruction, ParseWarning } from './types.ts';
@@ -78,19 +79,15 @@ function readHeredoc(token: Token, line: LogicalLine, reader: LineReader): Hered
   return { heredoc, raw: body.raw };
 }
 
-function markersOf(syntax: Syntax): readonly Token[] {
-  return syntax.kind === 'from' ? [] : syntax.kind === 'onbuild' ? markersIn(syntax.trigger) : markersIn(syntax);
-}
+const NO_MARKERS: readonly Token[] = [];
 
-/** With a quote that is never closed the shell's words are unknown, so nothing counts as a heredoc. */
-function markersIn(syntax: TriggerSyntax): readonly Token[] {
-  if (syntax.kind === 'command' && syntax.form.kind === 'shell') {
-    const { pieces } = syntax.form;
-    return pieces.some((piece) => piece.type === 'stray') ? [] : pieces.filter((piece) => piece.type === 'heredoc');
+function markersOf(line: Syntax): readonly Token[] {
+  const syntax = line.kind === 'onbuild' ? line.trigger : line;
+  if (syntax.kind === 'command') {
+    return syntax.form.kind === 'shell' && syntax.keyword.type === 'run' ? markersIn(syntax.form.text) : NO_MARKERS;
   }
-  if (syntax.kind === 'list' && syntax.form.kind === 'words')
-    return syntax.form.words.filter((word) => word.type === 'heredoc');
-  return [];
+  if (syntax.kind !== 'list' || syntax.form.kind === 'json') return NO_MARKERS;
+  return syntax.form.words.filter((word) => word.type === 'heredoc');
 }
 
 function withoutByteOrderMark(file: SourceFile): SourceFile {
