@@ -26,6 +26,8 @@ type State =
   | 'json'
   | 'array';
 
+type ListType = 'words' | 'assignments' | 'definitions';
+
 /** Every instruction with the token type of its keyword. */
 const KEYWORDS: ReadonlyMap<string, TokenType> = new Map<string, TokenType>(
   Object.entries({
@@ -131,13 +133,12 @@ export class LineLexer {
   #line = '';
   /** Where the next token or the blanks before it begin. */
   #offset = 0;
-  /** What has been read but not handed out. */
-  #held: Token | undefined;
   /** The type of the keyword that the arguments belong to. */
   #shape: TokenType = 'unknown';
   /** What the rest of the line is one token of. */
-  #list: 'words' | 'assignments' | 'definitions' | undefined;
-  #phase: 'keyword' | 'head' | 'arguments' = 'keyword';
+  #list: ListType | undefined;
+  /** What has been read but not handed out. */
+  #held: Token | undefined;
 
   constructor(escape: '\\' | '`') {
     this.#moo = createMoo(escape);
@@ -149,11 +150,8 @@ export class LineLexer {
     this.#line = line.trimEnd();
     this.#moo.reset(this.#line);
     this.#offset = 0;
-    this.#phase = 'head';
-    this.#list = undefined;
-    const keyword = this.#read();
+    const keyword = this.#readKeyword();
     if (keyword === undefined) throw new Error('A blank line has no tokens');
-    this.#shape = keyword.type;
     this.#held = keyword;
     return keyword;
   }
@@ -169,30 +167,12 @@ export class LineLexer {
       this.#held = undefined;
       return held;
     }
-    if (this.#phase === 'head') this.#chooseState();
     if (this.#list !== undefined) return this.#readList(this.#list);
+    if (this.#shape === 'onbuild') return this.#readKeyword();
     const token = this.#read();
-    if (token === undefined) return undefined;
-    switch (token.type) {
-      case 'flag':
-        if (token.value !== '--') return token;
-        // A bare `--` only says that no flag follows.
-        this.#enterArguments();
-        return this.next();
-      case 'cmd':
-        this.#shape = 'command';
-        this.#enterArguments();
-        return token;
-      case 'none':
-        this.#moo.setState('words');
-        return token;
-      default:
-        if (this.#phase === 'keyword') {
-          this.#shape = token.type;
-          this.#phase = 'head';
-        }
-        return token;
-    }
+    if (token?.type === 'cmd') this.#moo.setState(this.#jsonState() ?? 'text');
+    else if (token?.type === 'none') this.#moo.setState('words');
+    return token;
   }
 
   /** The next four are nearley's interface; it resets with a line that has begun. */
@@ -211,7 +191,7 @@ export class LineLexer {
   }
 
   /** A word among assignments ends them and stands alone, for the grammar to refuse. */
-  #readList(type: 'words' | 'assignments' | 'definitions'): Token | undefined {
+  #readList(type: ListType): Token | undefined {
     const parts: Token[] = [];
     for (let part = this.#read(); part !== undefined; part = this.#read()) {
       if (type === 'assignments' && part.type === 'word') {
@@ -223,6 +203,30 @@ export class LineLexer {
     const first = parts[0];
     if (first === undefined) return undefined;
     return { type, text: first.text, value: first.value, offset: first.offset, parts };
+  }
+
+  /** A keyword with its flags; whatever comes next are its arguments. */
+  #readKeyword(): Token | undefined {
+    const keyword = this.#read();
+    if (keyword === undefined) return undefined;
+    const flags = this.#readFlags();
+    this.#enterArguments(keyword.type);
+    if (flags.length === 0) return keyword;
+    const { type, text, value, offset } = keyword;
+    return { type, text, value, offset, parts: flags };
+  }
+
+  /** A bare `--` only says that no flag follows. */
+  #readFlags(): readonly Token[] {
+    let flags: Token[] | undefined;
+    while (this.#line.startsWith('--', blanksEnd(this.#line, this.#offset))) {
+      this.#moo.setState('flags');
+      const flag = this.#read();
+      if (flag === undefined || flag.value === '--') break;
+      if (flags === undefined) flags = [flag];
+      else flags.push(flag);
+    }
+    return flags ?? NO_TOKENS;
   }
 
   #read(): Token | undefined {
@@ -243,17 +247,11 @@ export class LineLexer {
     return this.#shape === 'pairs' || this.#shape === 'arg';
   }
 
-  /** After the keyword and after each flag. */
-  #chooseState(): void {
-    if (this.#line.startsWith('--', blanksEnd(this.#line, this.#offset))) this.#moo.setState('flags');
-    else this.#enterArguments();
-  }
-
-  #enterArguments(): void {
-    this.#phase = 'arguments';
-    switch (this.#shape) {
+  #enterArguments(keyword: TokenType): void {
+    this.#shape = keyword;
+    this.#list = undefined;
+    switch (keyword) {
       case 'onbuild':
-        this.#phase = 'keyword';
         return this.#moo.setState('keyword');
       case 'from':
         return this.#moo.setState('from');
@@ -261,19 +259,15 @@ export class LineLexer {
       case 'command':
         return this.#moo.setState(this.#jsonState() ?? 'text');
       case 'copy':
-        return this.#enterJsonOr('sources');
+        return this.#enterListOrJson('sources');
       case 'volume':
-        return this.#enterJsonOr('words');
+        return this.#enterListOrJson('words');
       case 'expose':
-        this.#list = 'words';
-        return this.#moo.setState('words');
+        return this.#enterList('words', 'words');
       case 'pairs':
-        if (!this.#startsPair()) return this.#moo.setState('legacyKey');
-        this.#list = 'assignments';
-        return this.#moo.setState('pairs');
+        return this.#startsPair() ? this.#enterList('assignments', 'pairs') : this.#moo.setState('legacyKey');
       case 'arg':
-        this.#list = 'definitions';
-        return this.#moo.setState('pairs');
+        return this.#enterList('definitions', 'pairs');
       case 'healthcheck':
         return this.#moo.setState('check');
       default:
@@ -281,10 +275,15 @@ export class LineLexer {
     }
   }
 
-  #enterJsonOr(words: 'sources' | 'words'): void {
+  #enterListOrJson(state: 'sources' | 'words'): void {
     const json = this.#jsonState();
-    if (json === undefined) this.#list = 'words';
-    this.#moo.setState(json ?? words);
+    if (json === undefined) this.#enterList('words', state);
+    else this.#moo.setState(json);
+  }
+
+  #enterList(list: ListType, state: State): void {
+    this.#list = list;
+    this.#moo.setState(state);
   }
 
   /** Whether the arguments are a JSON array, and if so, one of strings; what only looks like one is ordinary text. */

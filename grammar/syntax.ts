@@ -54,7 +54,7 @@ export interface Token {
   /** Decoded: a flag without its quotes, a JSON string's value; otherwise the text (for a JSON array, too). */
   readonly value: string;
   readonly offset: number;
-  /** The members of `words`, `assignments` and `definitions`; other tokens have none. */
+  /** A keyword's flags, the members of `words`, `assignments` and `definitions`; other tokens have none. */
   readonly parts: readonly Token[];
 }
 
@@ -69,8 +69,8 @@ export type ListForm =
 export const NO_TOKENS: readonly Token[] = [];
 
 interface Head {
+  /** Its parts are the flags. */
   readonly keyword: Token;
-  readonly flags: readonly Token[];
 }
 
 /** An instruction that may also be the trigger of an ONBUILD. */

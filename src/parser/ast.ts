@@ -137,9 +137,8 @@ function explain(line: LogicalLine, before: readonly Token[], wrong: Token): Bui
   const last = before.at(-1);
   switch (wrong.type) {
     case 'end': {
-      const flags = before.slice(before.indexOf(keyword)).filter((token) => token.type === 'flag');
       // An unknown flag may be why there is nothing else: `CMD --help`.
-      checkFlags(keyword, flags, line);
+      checkFlags(keyword, line);
       const whole = line.range(keyword.offset, line.text.trimEnd().length);
       if (last?.type === 'legacyKey') return missingValue(name, last.text, whole);
       if (last?.type === 'as') return missingArgument(name, 'a stage name after AS', whole);

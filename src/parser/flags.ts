@@ -48,8 +48,8 @@ const NO_WORDS: readonly Word[] = [];
 export class Flags {
   readonly #values: ReadonlyMap<string, readonly Word[]> | undefined;
 
-  constructor(keyword: Token, tokens: readonly Token[], line: LogicalLine) {
-    if (tokens.length > 0) this.#values = readFlags(keyword, tokens, line);
+  constructor(keyword: Token, line: LogicalLine) {
+    if (keyword.parts.length > 0) this.#values = readFlags(keyword, line);
   }
 
   words(name: string): readonly Word[] {
@@ -97,14 +97,14 @@ export class Flags {
 }
 
 /** Errors: as the constructor of `Flags`, for one who only wants to know. */
-export function checkFlags(keyword: Token, tokens: readonly Token[], line: LogicalLine): void {
-  readFlags(keyword, tokens, line);
+export function checkFlags(keyword: Token, line: LogicalLine): void {
+  readFlags(keyword, line);
 }
 
-function readFlags(keyword: Token, tokens: readonly Token[], line: LogicalLine): Map<string, Word[]> {
+function readFlags(keyword: Token, line: LogicalLine): Map<string, Word[]> {
   const values = new Map<string, Word[]>();
   const known = FLAGS.get(keyword.text.toLowerCase()) ?? {};
-  for (const token of tokens) {
+  for (const token of keyword.parts) {
     const range = line.range(token.offset, token.offset + token.text.length);
     const equals = token.value.indexOf('=');
     const name = token.value.slice(2, equals === -1 ? undefined : equals);

@@ -66,7 +66,7 @@ export function toInstruction(line: LogicalLine, syntax: Syntax, bodies: readonl
     source: line.text.trimStart(),
     ...(line.comments !== undefined && { docComment: line.comments }),
   };
-  const source = { line, bodies, flags: new Flags(keyword, syntax.flags, line), common };
+  const source = { line, bodies, flags: new Flags(keyword, line), common };
   switch (syntax.kind) {
     case 'from':
       return toFrom(source, syntax);
