@@ -59,33 +59,33 @@ type SyntaxOf<K extends Syntax['kind']> = Extract<Syntax, { readonly kind: K }>;
 export function toInstruction(line: LogicalLine, syntax: Syntax, bodies: readonly HeredocBody[]): Instruction {
   const { keyword } = syntax;
   const range = line.range(keyword.offset, line.text.trimEnd().length);
-  const end = bodies.at(-1)?.heredoc.range.end ?? range.end;
-  const common = {
-    range: { ...range, end },
-    keyword: keyword.text,
-    source: line.text.trimStart(),
-    ...(line.comments !== undefined && { docComment: line.comments }),
-  };
-  const source = { line, bodies, flags: new Flags(keyword, line), common };
+  const last = bodies.at(-1);
+  const whole = last === undefined ? range : { ...range, end: last.heredoc.range.end };
+  const source = line.text.trimStart();
+  const common =
+    line.comments === undefined
+      ? { range: whole, keyword: keyword.text, source }
+      : { range: whole, keyword: keyword.text, source, docComment: line.comments };
+  const parts = { line, bodies, flags: new Flags(keyword, line), common };
   switch (syntax.kind) {
     case 'from':
-      return toFrom(source, syntax);
+      return toFrom(parts, syntax);
     case 'command':
-      return toCommandInstruction(source, syntax);
+      return toCommandInstruction(parts, syntax);
     case 'list':
-      return toListInstruction(source, syntax);
+      return toListInstruction(parts, syntax);
     case 'pairs':
     case 'legacy':
-      return toPairs(source, syntax);
+      return toPairs(parts, syntax);
     case 'arg':
-      return toArg(source, syntax);
+      return toArg(parts, syntax);
     case 'scalar':
-      return toScalar(source, syntax);
+      return toScalar(parts, syntax);
     case 'none':
     case 'check':
-      return toHealthcheck(source, syntax);
+      return toHealthcheck(parts, syntax);
     case 'onbuild':
-      return toOnbuild(source, syntax);
+      return toOnbuild(parts, syntax);
     default:
       return unreachable(syntax);
   }

@@ -31,6 +31,8 @@ export class LogicalLine {
   range(start: number, end: number): SourceRange {
     const from = this.position(start);
     if (end <= start) return { file: this.file, start: from, end: from };
+    if (this.#pieces.length === 1)
+      return { file: this.file, start: from, end: { line: from.line, column: from.column + end - start } };
     // The end belongs to the last character: what comes next may be on another line.
     const { line, column } = this.position(end - 1);
     return { file: this.file, start: from, end: { line, column: column + 1 } };
@@ -38,6 +40,8 @@ export class LogicalLine {
 
   /** The place in the file of an offset in `text`. */
   position(offset: number): Position {
+    const first = this.#pieces[0];
+    if (first !== undefined && this.#pieces.length === 1) return { line: first.line, column: first.column + offset };
     let low = 0;
     let high = this.#pieces.length - 1;
     while (low < high) {

@@ -8,7 +8,7 @@ const TYPES = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'];
 /** Keys that mean something on their own. */
 const SWITCHES: ReadonlySet<string> = new Set(['readonly', 'ro', 'readwrite', 'rw', 'required']);
 
-const KEYS =
+const KEYS: readonly string[] =
   'type from source src target dst destination readonly ro readwrite rw id sharing required size mode uid gid env'.split(
     ' ',
   );
@@ -38,6 +38,7 @@ export function parseMount(flag: Word): MountFlag {
 
 /** The fields of one CSV record, or `undefined` if quotes are out of place. */
 function splitCsv(text: string): string[] | undefined {
+  if (!text.includes('"')) return text.split(',');
   const fields: string[] = [];
   const field = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/y;
   while (field.lastIndex <= text.length) {

@@ -1,5 +1,6 @@
 /** The way in: a file's text to typed instructions. No I/O. */
 import { markersIn } from '../../grammar/parts.ts';
+import { NO_TOKENS } from '../../grammar/syntax.ts';
 import type { Syntax, Token } from '../../grammar/syntax.ts';
 import type { SourceFile } from '../core/source.ts';
 import type { LogicalLine } from './lines.ts';
@@ -59,11 +60,14 @@ function readInstructions(
   const instructions: Instruction[] = [];
   for (let line = reader.next(); line !== undefined; line = reader.next()) {
     const syntax = parser.parse(line);
-    const bodies = markersOf(syntax).map((marker) => readHeredoc(marker, line, reader));
+    const markers = markersOf(syntax);
+    const bodies = markers.length === 0 ? NO_BODIES : markers.map((marker) => readHeredoc(marker, line, reader));
     instructions.push(toInstruction(line, syntax, bodies));
   }
   return { instructions, warnings: reader.warnings };
 }
+
+const NO_BODIES: readonly HeredocBody[] = [];
 
 /** Bodies follow the line in the order of their markers. */
 function readHeredoc(token: Token, line: LogicalLine, reader: LineReader): HeredocBody {
@@ -79,14 +83,12 @@ function readHeredoc(token: Token, line: LogicalLine, reader: LineReader): Hered
   return { heredoc, raw: body.raw };
 }
 
-const NO_MARKERS: readonly Token[] = [];
-
 function markersOf(line: Syntax): readonly Token[] {
   const syntax = line.kind === 'onbuild' ? line.trigger : line;
   if (syntax.kind === 'command') {
-    return syntax.form.kind === 'shell' && syntax.keyword.type === 'run' ? markersIn(syntax.form.text) : NO_MARKERS;
+    return syntax.form.kind === 'shell' && syntax.keyword.type === 'run' ? markersIn(syntax.form.text) : NO_TOKENS;
   }
-  if (syntax.kind !== 'list' || syntax.form.kind === 'json') return NO_MARKERS;
+  if (syntax.kind !== 'list' || syntax.form.kind === 'json') return NO_TOKENS;
   return syntax.form.words.filter((word) => word.type === 'heredoc');
 }
 
