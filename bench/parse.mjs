@@ -7,6 +7,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { build } from 'esbuild';
 
+import '../bin/patience.js'; // as the command line does
+
 const lines = Number(process.argv[2] ?? 5000);
 
 /** One of each kind that real files have; `#` becomes the number of the round. */

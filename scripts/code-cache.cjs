@@ -4,6 +4,8 @@ const { readFileSync, renameSync, writeFileSync } = require('node:fs');
 const { pathToFileURL } = require('node:url');
 const { constants, Script } = require('node:vm');
 
+require('../bin/patience.js');
+
 const [filename, cache] = process.argv.splice(2, 2);
 const script = new Script(readFileSync(filename, 'utf8'), {
   filename,
