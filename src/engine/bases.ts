@@ -15,10 +15,11 @@ export interface BaseResolverOptions {
   readonly signal: AbortSignal;
 }
 
-/** The base images of one build; each is looked up once. A base that came from a registry keeps its name in the store. */
+/** The base images of one build; each is looked up once. */
 export class Bases {
   readonly #options: BaseResolverOptions;
   readonly #found = new Map<string, Promise<Image>>();
+  readonly #pulled = new Map<Reference, Image>();
 
   constructor(options: BaseResolverOptions) {
     this.#options = options;
@@ -39,15 +40,20 @@ export class Bases {
   }
 
   async #find(reference: Reference, platform: Platform): Promise<Image> {
-    const { images, pull, signal } = this.#options;
+    const { pull, signal } = this.#options;
     if (!pull) {
       const local = await this.#findLocal(reference, platform);
       if (local) return local;
     }
     const registry = await this.#options.registry();
     const image = await registry.resolve(reference, platform, { signal });
-    await images.setName(reference, image.target);
+    this.#pulled.set(reference, image);
     return image;
+  }
+
+  /** Names in the store what came from a registry; for a build that went well, so that a failed one leaves no trace. */
+  async keepNames(): Promise<void> {
+    for (const [reference, image] of this.#pulled) await this.#options.images.setName(reference, image.target);
   }
 
   async #findLocal(reference: Reference, platform: Platform): Promise<Image | undefined> {

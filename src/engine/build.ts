@@ -40,6 +40,7 @@ export async function build(services: Services, request: BuildRequest, options: 
   throwIfAborted(signal);
   const image = await imageOf(services, plan, result, bases, signal);
   throwIfAborted(signal);
+  await bases.keepNames();
   if (tags.length === 0) await services.images.addUnnamed(image.target);
   for (const tag of tags) await services.images.setName(tag, image.target);
   return {

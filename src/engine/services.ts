@@ -3,12 +3,13 @@
  *
  * What a fully cached build does not use (registry client, layer code, native processes) is not even loaded.
  */
-import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { Lease } from '../cache/lease.ts';
 import { openContentStore } from '../content/fs-store.ts';
 import type { ContentStore } from '../content/types.ts';
+import { makeDirectories } from '../core/directories.ts';
+import { BuildError, errnoOf } from '../core/errors.ts';
 import { storeError } from '../core/store-errors.ts';
 import type { ImageUnpacker } from '../executor/types.ts';
 import { Origins, OriginTracker } from '../image/origins.ts';
@@ -47,9 +48,18 @@ export async function openServices(options: EngineOptions): Promise<Services> {
   const { root } = options;
   try {
     // Others must not reach setuid files of layers through it (CVE-2021-41091).
-    await mkdir(root, { recursive: true, mode: 0o710 });
+    await makeDirectories(root, 0o710);
   } catch (error) {
-    throw storeError(error, root);
+    const known = storeError(error, root);
+    if (known instanceof BuildError || errnoOf(error) === undefined) throw known;
+    throw new BuildError(
+      'store-unwritable',
+      `Cannot make the store "${root}": the file system refuses it (${errnoOf(error)})`,
+      {
+        hint: 'choose another directory with --root or $TSBUILD_ROOT',
+        cause: error,
+      },
+    );
   }
   const content = openContentStore(root);
   const files = once(async () => {

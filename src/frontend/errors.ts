@@ -52,11 +52,13 @@ export function invalidBase(cause: BuildError, { range }: Place): BuildError {
   return new BuildError('invalid-base', cause.message, { locations: [range], cause });
 }
 
-/** A base that could not be found or fetched: located, and with the stage that was meant, if one has a similar name. */
+/**
+ * A base that could not be found or fetched: located. Where a stage has a similar name, that was probably meant, and no image.
+ */
 export function baseFailed(cause: BuildError, name: string, stages: readonly string[], { range }: Place): BuildError {
   const nearest = suggest(name, stages);
-  if (nearest === undefined || cause.hint !== undefined) return cause.at([range]);
-  return new BuildError(cause.code, cause.message, {
+  if (nearest === undefined) return cause.at([range]);
+  return new BuildError('unknown-stage', `Cannot find a stage or an image "${name}": ${cause.message}`, {
     locations: cause.locations.length > 0 ? cause.locations : [range],
     hint: `did you mean the stage "${nearest}"?`,
     cause,

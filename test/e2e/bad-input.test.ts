@@ -1,23 +1,25 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Files } from '../support/e2e.ts';
 import { BIN, busyboxTar, Lab } from '../support/e2e.ts';
 import { privileged } from '../support/privileged.ts';
 
 const test = privileged(suite('bad input, end to end'));
 
-/** What is in the store for good: everything but memos and what a live process works on. */
+/** What is in the store for good; the cache may keep steps that went well, and memos. */
 function inventory(store: string): string[] {
   return readdirSync(store, { recursive: true, withFileTypes: true })
     .filter((entry) => !entry.isDirectory())
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !/content-memo|\/leases\/|\/fs\//.test(path))
+    .filter((path) => !/\/store\/cache\/|\/leases\/|\/fs\//.test(path))
     .map((path) => `${path} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`)
     .sort();
 }
@@ -28,7 +30,7 @@ interface Case {
   readonly code: number;
   /** All of them are in the report. */
   readonly says: readonly RegExp[];
-  readonly files?: Readonly<Record<string, string>>;
+  readonly files?: Files;
 }
 
 const CASES: readonly Case[] = [
@@ -72,11 +74,10 @@ const CASES: readonly Case[] = [
     says: [/Dockerfile:3/, /builder/],
   },
   {
-    title: 'an unknown user in --chown',
-    dockerfile: 'FROM busybox\nCOPY --chown=nobody2 a /\n',
-    files: { a: 'a' },
+    title: 'an unknown user',
+    dockerfile: 'FROM busybox\nUSER stranger\nRUN true\n',
     code: 1,
-    says: [/Dockerfile:2/, /nobody2/],
+    says: [/Dockerfile:3/, /unable to find user stranger/],
   },
   {
     title: 'a directory copied onto a file',
@@ -98,9 +99,9 @@ const CASES: readonly Case[] = [
     says: [/Dockerfile:1/, /127\.0\.0\.1:1/],
   },
   {
-    title: 'a corrupt archive in ADD',
+    title: 'a truncated archive in ADD',
     dockerfile: 'FROM busybox\nADD a.tar.gz /\n',
-    files: { 'a.tar.gz': '\u001f\u008bnot really' },
+    files: { 'a.tar.gz': gzipSync(busyboxTar()).subarray(0, 100_000) },
     code: 5,
     says: [/Dockerfile:2/, /a\.tar\.gz/],
   },
@@ -110,13 +111,7 @@ test('each mistake in a build has its own report and exit code, and leaves the s
   await using lab = await Lab.open();
   for (const [index, { title, dockerfile, files, code, says }] of CASES.entries()) {
     const before = inventory(lab.store);
-    const encoded = Object.fromEntries(
-      Object.entries(files ?? {}).map(([name, text]) => [
-        name,
-        Buffer.from(text, name.endsWith('.gz') ? 'latin1' : 'utf8'),
-      ]),
-    );
-    const dir = await lab.context(`case${index}`, { ...encoded, Dockerfile: dockerfile });
+    const dir = await lab.context(`case${index}`, { ...files, Dockerfile: dockerfile });
     const outcome = await lab.run(['build', '-t', 'bad', dir]);
     assert.is(outcome.code, code, `${title}: exit code\n${outcome.stderr}`);
     for (const pattern of says) assert.match(outcome.stderr, pattern, `${title}\n${outcome.stderr}`);
@@ -165,8 +160,7 @@ test('a wrong digest and a truncated blob from a registry are refused', async ()
       assert.is((await lab.ok(['images', '-q'])).stdout, '');
       const dir = await lab.context('from', { Dockerfile: `FROM 127.0.0.1:${port}/bad/image:v1\nRUN true\n` });
       assert.is.not((await lab.run(['build', dir])).code, 0);
-      const layers = readdirSync(join(lab.store, 'snapshots/committed'), { recursive: true });
-      assert.equal(layers, []);
+      assert.not.ok(existsSync(join(lab.store, 'snapshots/committed')));
     }
   } finally {
     server.closeAllConnections();

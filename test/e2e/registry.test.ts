@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -60,7 +60,7 @@ test('a base that nothing reads is not downloaded', async () => {
   await using registry = await openRealRegistry();
   await registry.push('base', 'v1', baseImage('first'));
   await lab.build('app', `FROM ${registry.host}/base:v1\nLABEL a=b\nCMD ["cat", "/mark"]\n`);
-  assert.equal(readdirSync(join(lab.store, 'snapshots/committed')), []);
+  assert.not.ok(existsSync(join(lab.store, 'snapshots/committed')));
   assert.is((await lab.ok(['run', '--rm', 'app'])).stdout, 'first\n');
 });
 

@@ -81,7 +81,9 @@ export class Lab implements AsyncDisposable {
   async ok(args: readonly string[], options: CallOptions = {}): Promise<Outcome> {
     const outcome = await this.run(args, options);
     if (outcome.code !== 0) {
-      throw new Error(`tsbuild ${args.join(' ')} ended with ${outcome.code ?? outcome.signal}\n${outcome.stdout}\n${outcome.stderr}`);
+      throw new Error(
+        `tsbuild ${args.join(' ')} ended with ${outcome.code ?? outcome.signal}\n${outcome.stdout}\n${outcome.stderr}`,
+      );
     }
     return outcome;
   }
