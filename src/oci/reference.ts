@@ -13,7 +13,8 @@ export interface Reference {
   readonly digest?: Digest;
 }
 
-const DOMAIN = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?$/;
+const DOMAIN =
+  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?$/;
 const PATH = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
 const TAG = /^\w[\w.-]{0,127}$/;
 const MAX_NAME_LENGTH = 255;
@@ -27,19 +28,27 @@ export function parseReference(text: string): Reference {
   if (text === '') throw invalid(text, 'it is empty');
   const at = text.indexOf('@');
   const digestText = at < 0 ? undefined : text.slice(at + 1);
-  if (digestText !== undefined && !isDigest(digestText)) throw invalid(text, `the digest "${digestText}" is not "sha256:" and 64 hex digits`);
+  if (digestText !== undefined && !isDigest(digestText))
+    throw invalid(text, `the digest "${digestText}" is not "sha256:" and 64 hex digits`);
   const named = at < 0 ? text : text.slice(0, at);
   const colon = named.lastIndexOf(':');
   const hasTag = colon > named.lastIndexOf('/');
   const name = hasTag ? named.slice(0, colon) : named;
   const tag = hasTag ? named.slice(colon + 1) : undefined;
-  if (tag !== undefined && !TAG.test(tag)) throw invalid(text, `the tag "${tag}" has characters outside A-Z a-z 0-9 _ . - or is too long`);
+  if (tag !== undefined && !TAG.test(tag))
+    throw invalid(text, `the tag "${tag}" has characters outside A-Z a-z 0-9 _ . - or is too long`);
   const { domain, path } = splitDomain(name);
   if (!DOMAIN.test(domain)) throw invalid(text, `"${domain}" is not a registry host`);
   if (!PATH.test(path)) {
-    throw invalid(text, path === path.toLowerCase() ? 'the repository name is not well-formed' : 'the repository name must be in lower case');
+    throw invalid(
+      text,
+      path === path.toLowerCase()
+        ? 'the repository name is not well-formed'
+        : 'the repository name must be in lower case',
+    );
   }
-  if (`${domain}/${path}`.length > MAX_NAME_LENGTH) throw invalid(text, `it is longer than ${MAX_NAME_LENGTH} characters`);
+  if (`${domain}/${path}`.length > MAX_NAME_LENGTH)
+    throw invalid(text, `it is longer than ${MAX_NAME_LENGTH} characters`);
   const digest = digestText === undefined ? undefined : parseDigest(digestText);
   if (digest === undefined) return { domain, path, tag: tag ?? 'latest' };
   return { domain, path, digest, ...(tag !== undefined && { tag }) };
