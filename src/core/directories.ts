@@ -1,5 +1,5 @@
 /** Making directories. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from './errors.ts';
 
@@ -13,11 +13,12 @@ export async function makeDirectories(path: string, mode?: number): Promise<void
     await mkdir(path, mode);
   } catch (error) {
     const code = errnoOf(error);
-    if (code === 'EEXIST') return;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
     if (code !== 'ENOENT' || dirname(path) === path) throw error;
     await makeDirectories(dirname(path));
-    await mkdir(path, mode).catch((again: unknown) => {
-      if (errnoOf(again) !== 'EEXIST') throw again;
+    await mkdir(path, mode).catch(async (again: unknown) => {
+      // Another process may have been quicker.
+      if (errnoOf(again) !== 'EEXIST' || !(await stat(path)).isDirectory()) throw again;
     });
   }
 }

@@ -64,7 +64,7 @@ export async function listContainers(services: Services): Promise<ContainerSumma
   const found = await (await openRunner(services)).list();
   return found
     .toSorted((a, b) => b.createdAtMs - a.createdAtMs || compareBytes(a.id, b.id))
-    .map(({ imageId: _, ...summary }) => summary);
+    .map(({ id, name, image, command, createdAtMs, state }) => ({ id, name, image, command, createdAtMs, state }));
 }
 
 /** The name of a container that uses an image, if there is one. */

@@ -105,7 +105,7 @@ export async function openServices(options: EngineOptions): Promise<Services> {
       return acquireLease(join(root, StorePaths.leases));
     },
     async close() {
-      if (client.started) await (await client()).close();
+      if (client.started) (await client()).close();
     },
   };
 }

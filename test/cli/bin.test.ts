@@ -135,8 +135,8 @@ test(
   'says what to do when it is not built',
   rigTest(async ({ dir }) => {
     await mkdir(dir.join('bin'));
-    await copyFile(BIN, dir.join('bin/tsbuild'));
-    await copyFile(`${dirname(BIN)}/package.json`, dir.join('bin/package.json'));
+    for (const name of ['tsbuild', 'patience.js', 'package.json'])
+      await copyFile(`${dirname(BIN)}/${name}`, dir.join(`bin/${name}`));
     const { code, stderr } = await start(dir, ['images'], dir.join('bin/tsbuild')).ended;
     assert.equal([code, stderr], [1, 'ERROR: tsbuild is not built yet: run "npm run build" in its directory first\n']);
   }),

@@ -124,5 +124,5 @@ export function stepLines(outcome: Outcome, step: string): string[] {
 export function wasCached(outcome: Outcome, step: string): boolean {
   const lines = stepLines(outcome, step);
   if (lines.length === 0) throw new Error(`no step "${step}" in:\n${outcome.stderr}`);
-  return lines.some((line) => / CACHED$/.test(line));
+  return lines.some((line) => line.endsWith(' CACHED'));
 }
