@@ -34,7 +34,7 @@ export function createContainerRunner(deps: ContainerDeps): ContainerRunner {
   const store = new ContainerStore(join(deps.root, 'containers'), join(deps.root, 'container-names'));
   const volumes = new Volumes(join(deps.root, 'volumes'), deps.files);
 
-  const run: ContainerRunner['run'] = async (image, request, signal) => {
+  const run: ContainerRunner['run'] = async (image, request, signal, onRecorded) => {
     throwIfAborted(signal);
     const args = containerArgs(image.name, image.config.config ?? {}, request);
     const planned = planVolumes(request.volumes, Object.keys(image.config.config?.Volumes ?? {}), host.randomBytes);
@@ -45,6 +45,7 @@ export function createContainerRunner(deps: ContainerDeps): ContainerRunner {
     const hostname = request.hostname ?? defaultHostname(id);
     const record = await createRecord(store, host, { id, image, request, args, anonymousVolumes, hostname });
     try {
+      await onRecorded?.();
       const mounts = await volumes.prepare(planned, image.view, signal);
       const spec = containerSpec(id, image, request, hostname, mounts, store.paths(id));
       const exitCode = await runToEnd(deps, store, spec, request, signal);

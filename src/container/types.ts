@@ -124,12 +124,13 @@ export interface ContainerDeps {
 export interface ContainerRunner {
   /**
    * Runs a container on this process's stdio to its end. An abort of `signal` is passed on to the container, which is killed when it does not end
-   * within the grace period. Rejects with what the runtime rejects with, `usage` without a command, `container-in-use` for a name that is taken.
+   * within the grace period. `onRecorded` is called once the record says that the container uses its image. Rejects with what the runtime rejects with, `usage` without a command, `container-in-use` for a name that is taken.
    */
   run(
     image: ContainerImage,
     request: ContainerRequest,
     signal: AbortSignal,
+    onRecorded?: () => Promise<void>,
   ): Promise<{ readonly containerId: string; readonly exitCode: number }>;
   /** In no particular order. */
   list(): Promise<ContainerInfo[]>;

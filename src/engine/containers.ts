@@ -18,11 +18,13 @@ export async function openRunner(services: Services): Promise<ContainerRunner> {
 
 /** Runs an image, which is pulled first where `request.pull` says so. */
 export async function runContainer(services: Services, request: RunRequest, options: CallOptions): Promise<RunOutcome> {
-  await using _lease = await services.lease();
+  await using lease = await services.lease();
   const image = await findOrPull(services, request, options);
   const { image: name, pull: _, ...rest } = request;
   const runner = await openRunner(services);
-  return runner.run(await unpackedImage(services, image, name, options), rest, options.signal);
+  const unpacked = await unpackedImage(services, image, name, options);
+  // From its record on, a prune sees what the container needs; it may run for days.
+  return runner.run(unpacked, rest, options.signal, () => lease[Symbol.asyncDispose]());
 }
 
 async function findOrPull(services: Services, request: RunRequest, options: CallOptions): Promise<Image> {

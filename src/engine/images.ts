@@ -85,17 +85,20 @@ export async function removeImage(
       hint: 'remove the names one by one, or use --force',
     });
   }
-  const user = isLast && !force ? await usedBy(image) : undefined;
-  if (user !== undefined) {
+  const user = isLast ? await usedBy(image) : undefined;
+  if (user !== undefined && !force) {
     throw new BuildError('image-in-use', `Cannot remove image "${nameOrId}": container "${user}" uses it`, {
-      hint: 'remove the container first, or use --force',
+      hint: 'remove the container first, or use --force to take only the name away',
     });
   }
+  // Without a name, but still there: a container lives on its layers.
+  if (user !== undefined) await services.images.addUnnamed(image.target);
   for (const { name } of removed) await services.images.removeName(parseReference(name));
-  if (isLast) await services.images.removeUnnamed(image.target.digest);
+  const isDeleted = isLast && user === undefined;
+  if (isDeleted) await services.images.removeUnnamed(image.target.digest);
   return {
     untagged: removed.map(({ name }) => familiarReference(parseReference(name))),
-    deleted: isLast ? [image.id] : [],
+    deleted: isDeleted ? [image.id] : [],
   };
 }
 

@@ -26,8 +26,10 @@ export async function prune(services: Services, { all }: PruneRequest, { signal 
   const inUse = new Set((await runner.list()).map(({ imageId }) => imageId));
   throwIfAborted(signal);
 
-  const { kept, removedImages } = await pruneNames(services, all, inUse);
-  const needed = await neededBy(services, kept);
+  const { kept, removed, removedImages } = await pruneNames(services, all, inUse);
+  // A build or a run that began before its base's name was taken away may be using it; one that begins now does not find it.
+  const isIdle = (await oldestLiveLease(join(services.root, StorePaths.leases))) === undefined;
+  const needed = await neededBy(services, isIdle ? kept : [...kept, ...removed]);
   const records = await pruneRecords({
     dir: join(services.root, StorePaths.cache),
     leases: join(services.root, StorePaths.leases),
@@ -65,17 +67,19 @@ async function pruneNames(
   services: Services,
   all: boolean,
   inUse: ReadonlySet<Digest>,
-): Promise<{ kept: Image[]; removedImages: string[] }> {
+): Promise<{ kept: Image[]; removed: Image[]; removedImages: string[] }> {
   const { images } = services;
   const kept: Image[] = [];
+  const removed: Image[] = [];
   const removedImages: string[] = [];
-  const newest = await oldestLiveLease(join(services.root, StorePaths.leases));
+  const oldest = await oldestLiveLease(join(services.root, StorePaths.leases));
   for (const { name, target, updatedAtMs } of await images.names()) {
     const image = await images.load(target);
-    if (!all || inUse.has(image.id) || (newest !== undefined && updatedAtMs >= newest)) {
+    if (!all || inUse.has(image.id) || (oldest !== undefined && updatedAtMs >= oldest)) {
       kept.push(image);
       continue;
     }
+    removed.push(image);
     await images.removeName(parseReference(name));
     removedImages.push(familiarReference(parseReference(name)));
   }
@@ -85,10 +89,11 @@ async function pruneNames(
       kept.push(image);
       continue;
     }
+    removed.push(image);
     await images.removeUnnamed(target.digest);
     removedImages.push(image.id);
   }
-  return { kept, removedImages };
+  return { kept, removed, removedImages };
 }
 
 async function neededBy(

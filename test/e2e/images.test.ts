@@ -8,6 +8,9 @@ import { privileged } from '../support/privileged.ts';
 
 const test = privileged(suite('images, end to end'));
 
+/** Lets the container of a test go on. */
+let prunedWhileUp: (() => void) | undefined;
+
 const DOCKERFILE = `
 FROM busybox
 RUN mkdir /d && echo one > /d/one && ln /d/one /d/two && ln -s one /d/link && mkfifo /d/pipe && chown 12:34 /d/two && chmod 4755 /d/one
@@ -108,6 +111,35 @@ test('images, tag, rmi and history', async () => {
   assert.match((await lab.ok(['rmi', 'app'])).stdout, /Deleted: sha256:/);
   assert.is.not((await lab.run(['inspect', 'app'])).code, 0);
   assert.match((await lab.run(['tag', 'app', 'x'])).stderr, /app/);
+});
+
+test('an image that a container uses stays, whatever is removed and pruned', async () => {
+  await using lab = await Lab.open();
+  await lab.build('app', 'FROM busybox\nRUN echo kept > /file\n');
+  await lab.ok(['run', '--name', 'user', 'app', 'true']);
+  const refused = await lab.run(['rmi', 'app']);
+  assert.is(refused.code, 1);
+  assert.match(refused.stderr, /container "user" uses it/);
+  assert.not.match((await lab.ok(['rmi', '-f', 'app'])).stdout, /Deleted/);
+  const id = (await lab.ok(['images', '-q'])).stdout.split('\n')[0] ?? '';
+  assert.is(await lab.sh(id, 'cat /file'), 'kept\n');
+  await lab.ok(['rm', 'user']);
+  await lab.ok(['prune', '-f']);
+  assert.is.not((await lab.run(['inspect', id])).code, 0);
+});
+
+test('prune -a beside a running container takes nothing from it', async () => {
+  await using lab = await Lab.open();
+  await lab.build('app', 'FROM busybox\nRUN echo kept > /file\n');
+  const running = lab.run(['run', '--rm', '-i', '--name', 'user', 'app', 'sh', '-c', 'echo up; read line; cat /file'], {
+    input: new Promise((resolve) => {
+      prunedWhileUp = () => resolve('go\n');
+    }),
+  });
+  while (!/\bUp\b/.test((await lab.ok(['ps'])).stdout)) await new Promise((resolve) => setTimeout(resolve, 20));
+  await lab.ok(['prune', '-a', '-f']);
+  prunedWhileUp?.();
+  assert.is((await running).stdout, 'up\nkept\n');
 });
 
 test('the context may be a tar on standard input, and so may the Dockerfile', async () => {

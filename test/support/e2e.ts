@@ -16,7 +16,8 @@ export interface Outcome {
 }
 
 export interface CallOptions {
-  readonly input?: string | Uint8Array;
+  /** Written to the command's stdin, which then ends; a promise is awaited first. */
+  readonly input?: string | Uint8Array | Promise<string | Uint8Array>;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
 }
@@ -73,7 +74,7 @@ export class Lab implements AsyncDisposable {
       );
       // A command that fails early does not read its input to the end.
       child.stdin?.on('error', () => {});
-      child.stdin?.end(options.input);
+      void Promise.resolve(options.input).then((input) => child.stdin?.end(input));
     });
   }
 
