@@ -1,6 +1,7 @@
 /**
  * The engine's API: what a command line or a server asks for. Everything is plain data in and out; progress arrives as events.
  */
+import type { ContainerRequest, VolumeRequest } from '../container/types.ts';
 import type { Digest } from '../core/digest.ts';
 import type { ProgressSink } from '../core/progress.ts';
 import type { SourceRange } from '../core/source.ts';
@@ -62,31 +63,11 @@ export interface BuildOutcome {
 }
 
 /** `-v [SOURCE:]TARGET[:ro|rw]`. */
-export interface VolumeOption {
-  /** Absolute host path, or the name of a volume; absent for an anonymous volume. */
-  readonly source?: string;
-  readonly target: string;
-  readonly readonly: boolean;
-}
+export type VolumeOption = VolumeRequest;
 
-export interface RunRequest {
+export interface RunRequest extends ContainerRequest {
+  /** Name or ID. */
   readonly image: string;
-  /** Replaces the image's CMD when not empty. */
-  readonly command: readonly string[];
-  /** Replaces the image's ENTRYPOINT and clears CMD; `''` clears both. */
-  readonly entrypoint?: string;
-  /** `NAME=value`, later ones win; `NAME` alone takes the image's variable away. */
-  readonly env: readonly string[];
-  readonly workdir?: string;
-  readonly user?: string;
-  readonly hostname?: string;
-  readonly volumes: readonly VolumeOption[];
-  readonly network: 'none' | 'host';
-  /** `--rm`. */
-  readonly remove: boolean;
-  readonly interactive: boolean;
-  readonly tty: boolean;
-  readonly name?: string;
   readonly pull: 'missing' | 'always' | 'never';
 }
 
