@@ -15,11 +15,15 @@ export interface BaseResolverOptions {
   readonly signal: AbortSignal;
 }
 
+/** The host of names for images that are no registry's; no registry can have it (RFC 6761). */
+const SOURCE_HOST = 'context.invalid';
+
 /** The base images of one build; each is looked up once. */
 export class Bases {
   readonly #options: BaseResolverOptions;
   readonly #found = new Map<string, Promise<Image>>();
   readonly #pulled = new Map<Reference, Image>();
+  readonly #sources = new Map<string, (platform: Platform) => Promise<Image>>();
 
   constructor(options: BaseResolverOptions) {
     this.#options = options;
@@ -29,6 +33,17 @@ export class Bases {
     const image = await this.image(reference, platform);
     return { reference: formatReference(reference), manifest: image.target.digest, config: image.config };
   };
+
+  /** Takes in an image from elsewhere, found by `find` when it is used; returns the reference that then stands for it. */
+  addSource(name: string, find: (platform: Platform) => Promise<Image>): string {
+    const readable = name
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, '-')
+      .replace(/^-|-$/g, '');
+    const reference = `${SOURCE_HOST}/${this.#sources.size}/${readable === '' ? 'image' : readable.slice(0, 100)}:latest`;
+    this.#sources.set(reference, find);
+    return reference;
+  }
 
   image(reference: Reference, platform: Platform): Promise<Image> {
     const key = `${formatReference(reference)} ${formatPlatform(platform)}`;
@@ -41,6 +56,8 @@ export class Bases {
 
   async #find(reference: Reference, platform: Platform): Promise<Image> {
     const { pull, signal } = this.#options;
+    const source = this.#sources.get(formatReference(reference));
+    if (source) return source(platform);
     if (!pull) {
       const local = await this.#findLocal(reference, platform);
       if (local) return local;

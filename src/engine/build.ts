@@ -11,6 +11,7 @@ import type { Reference } from '../oci/reference.ts';
 import { familiarReference, parseReference } from '../oci/reference.ts';
 import type { SnapshotId } from '../snapshot/types.ts';
 import { Bases } from './bases.ts';
+import { openClientSide } from './client-side.ts';
 import { openInputs } from './inputs.ts';
 import type { Services } from './services.ts';
 import { solve } from './solve.ts';
@@ -25,6 +26,7 @@ export async function build(services: Services, request: BuildRequest, options: 
   // From here on nothing that the build may find in the store is pruned.
   await using _lease = await services.lease();
   const bases = new Bases({ images: services.images, registry: services.registry, pull: request.pull, signal });
+  const client = await openClientSide(services, request, { context: inputs.context, bases, signal });
   const plan = await compile(dockerfile, {
     resolveBase: bases.resolve,
     buildArgs: request.buildArgs,
@@ -35,10 +37,11 @@ export async function build(services: Services, request: BuildRequest, options: 
     noCache: request.noCache,
     network: request.network,
     labels: request.labels,
+    ...client.compileOptions,
   });
-  const result = await solve(services, plan, inputs.context, options);
+  const result = await solve(services, plan, client, options);
   throwIfAborted(signal);
-  const image = await imageOf(services, plan, result, bases, signal);
+  const image = await imageOf(services, plan, result, bases, request.annotations, signal);
   throwIfAborted(signal);
   await bases.keepNames();
   if (tags.length === 0) await services.images.addUnnamed(image.target);
@@ -67,13 +70,21 @@ async function imageOf(
   plan: BuildPlan,
   result: BuildResult,
   bases: Bases,
+  annotations: BuildRequest['annotations'],
   signal: AbortSignal,
 ): Promise<Image> {
   const base =
     plan.base && (await bases.image(parseReference(plan.base.reference), plan.basePlatform ?? plan.platform));
   return assembleImage(
     { content: services.content, snapshots: services.snapshots, files: await services.files() },
-    { ...(base && { base }), layers: newLayers(result, base), config: plan.config, history: plan.history, signal },
+    {
+      ...(base && { base }),
+      layers: newLayers(result, base),
+      config: plan.config,
+      history: plan.history,
+      ...(annotations !== undefined && { annotations }),
+      signal,
+    },
   );
 }
 

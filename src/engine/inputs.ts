@@ -48,6 +48,13 @@ export async function openInputs(
   }
 }
 
+/** A directory of the client besides the build context, with an ignore file of its own. Throws `context-not-found`. */
+export async function openContextDirectory(path: string): Promise<FileTree> {
+  await requireDirectory(path);
+  const patterns = await readIgnoreFile(path, undefined);
+  return new LocalTree(path, patterns === undefined ? {} : { ignore: patterns });
+}
+
 async function openDirectory(source: ContextSource, signal: AbortSignal): Promise<ContextDirectory> {
   if (source.kind === 'stream') {
     const { openStreamContext } = await import('../context/tar.ts');
@@ -59,12 +66,16 @@ async function openDirectory(source: ContextSource, signal: AbortSignal): Promis
       [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
     };
   }
-  const found = await stat(source.path).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') throw contextNotFound(source.path, 'there is no such directory');
+  await requireDirectory(source.path);
+  return { path: source.path, isLocal: true, async [Symbol.asyncDispose]() {} };
+}
+
+async function requireDirectory(path: string): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') throw contextNotFound(path, 'there is no such directory');
     throw error;
   });
-  if (!found.isDirectory()) throw contextNotFound(source.path, 'it is not a directory');
-  return { path: source.path, isLocal: true, async [Symbol.asyncDispose]() {} };
+  if (!found.isDirectory()) throw contextNotFound(path, 'it is not a directory');
 }
 
 async function readDockerfile(

@@ -6,7 +6,7 @@ import { createCacheStorage } from '../cache/storage.ts';
 import type { FileTree } from '../core/tree.ts';
 import { createResultCodec } from '../executor/codec.ts';
 import { createExecutor } from '../executor/handler.ts';
-import type { BuildResult } from '../executor/types.ts';
+import type { BuildResult, SessionValues } from '../executor/types.ts';
 import type { BuildPlan } from '../frontend/types.ts';
 import { createSolver } from '../solver/job.ts';
 import type { Op } from '../solver/op.ts';
@@ -14,11 +14,17 @@ import type { Services } from './services.ts';
 import { StorePaths } from './services.ts';
 import type { CallOptions } from './types.ts';
 
-/** The file system of a plan's target; `context` is the build context. Settles when nothing of the build runs any more. */
+/** What the client has for a build: directories by name, the build context as `context`, and values that enter no key. */
+export interface ClientSide {
+  readonly locals: ReadonlyMap<string, FileTree>;
+  readonly session: Omit<SessionValues, 'proxyEnv'>;
+}
+
+/** The file system of a plan's target. Settles when nothing of the build runs any more. */
 export async function solve(
   services: Services,
   plan: BuildPlan,
-  context: FileTree,
+  { locals, session }: ClientSide,
   { signal, progress }: CallOptions,
 ): Promise<BuildResult> {
   const { root, snapshots, parallelism } = services;
@@ -30,8 +36,8 @@ export async function solve(
     files: services.files,
     runtime: services.runtime,
     unpacker: services.unpacker,
-    locals: new Map([['context', context]]),
-    session: { secrets: new Map(), proxyEnv: plan.proxyEnv, extraHosts: [] },
+    locals,
+    session: { ...session, proxyEnv: plan.proxyEnv },
     root,
     newId: () => randomBytes(16).toString('hex'),
   });

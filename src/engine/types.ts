@@ -46,7 +46,35 @@ export interface BuildRequest {
   /** RUN's network unless it says otherwise. */
   readonly network: 'default' | 'none' | 'host';
   readonly labels: ReadonlyMap<string, string>;
+  /** By id; files are read once, when the build begins. */
+  readonly secrets?: ReadonlyMap<string, SecretInput>;
+  /** Sockets of SSH agents, by id. */
+  readonly sshAgents?: ReadonlyMap<string, string>;
+  /** By name; they replace images and stages of that name. */
+  readonly namedContexts?: ReadonlyMap<string, NamedContextSource>;
+  /** Further lines of RUN's /etc/hosts. */
+  readonly extraHosts?: readonly { readonly name: string; readonly address: string }[];
+  /** Of RUN's /dev/shm. */
+  readonly shmSizeBytes?: number;
+  /** Of RUN; -1 is unlimited. */
+  readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  /** What a RUN may ask for beyond the usual. */
+  readonly entitlements?: ReadonlySet<'network.host' | 'security.insecure'>;
+  /** Names of stages that are run anew. */
+  readonly noCacheStages?: readonly string[];
+  /** Of the image's manifest. */
+  readonly annotations?: ReadonlyMap<string, string>;
 }
+
+export type SecretInput =
+  { readonly kind: 'file'; readonly path: string } | { readonly kind: 'value'; readonly value: Uint8Array };
+
+/** What `--build-context` names. */
+export type NamedContextSource =
+  | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'image'; readonly reference: string }
+  /** An image of an OCI image layout; without tag and digest `latest`, or the only one. */
+  | { readonly kind: 'oci-layout'; readonly path: string; readonly tag?: string; readonly digest?: Digest };
 
 export interface BuildWarning {
   readonly message: string;

@@ -10,7 +10,7 @@ const TMPFS_MAGIC = 0x01021994;
 const CANDIDATES = ['/dev/shm', '/run'];
 const PREFIX = 'tsbuild-secrets-';
 /** As in BuildKit. */
-const MAX_BYTES = 500 * 1024;
+export const MAX_SECRET_BYTES = 500 * 1024;
 
 export interface SecretFileOptions {
   readonly mode: number;
@@ -41,10 +41,12 @@ export class SecretFiles implements AsyncDisposable {
 /** The value of a secret; throws `source-not-found` and `limit-exceeded`. */
 export function readSecret(id: string, source: SecretSource): Uint8Array {
   const value = source.kind === 'value' ? source.value : readSecretFile(id, source.path);
-  if (value.length > MAX_BYTES) {
-    throw new BuildError('limit-exceeded', `Cannot use the secret "${id}": it is larger than ${MAX_BYTES} bytes`);
-  }
+  if (value.length > MAX_SECRET_BYTES) throw secretTooLarge(id);
   return value;
+}
+
+export function secretTooLarge(id: string): BuildError {
+  return new BuildError('limit-exceeded', `Cannot use the secret "${id}": it is larger than ${MAX_SECRET_BYTES} bytes`);
 }
 
 function readSecretFile(id: string, path: string): Uint8Array {

@@ -31,6 +31,8 @@ export interface ImageUnpacker {
 /** Values of a session that never enter a key. */
 export interface SessionValues {
   readonly secrets: ReadonlyMap<string, SecretSource>;
+  /** Host paths of the sockets of SSH agents, by id. */
+  readonly sshAgents: ReadonlyMap<string, string>;
   /** Proxy settings and the like, for RUN's environment only. */
   readonly proxyEnv: readonly string[];
   readonly extraHosts: readonly { readonly name: string; readonly address: string }[];

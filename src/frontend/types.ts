@@ -33,6 +33,8 @@ export interface CompileOptions {
   readonly buildPlatform: Platform;
   /** `true`: no stage asks the cache. */
   readonly noCache: boolean;
+  /** Names of stages that do not ask the cache, in any case. */
+  readonly noCacheStages?: readonly string[];
   /** The network of a RUN that does not say. */
   readonly network: 'default' | 'none' | 'host';
   /** `--label`: set last. */

@@ -39,6 +39,8 @@ export interface AssembleOptions {
   readonly config: Omit<ImageConfig, 'rootfs' | 'history' | 'created'>;
   /** After the base's; has as many lines with a layer as there are layers. */
   readonly history: readonly NewHistory[];
+  /** Of the manifest. */
+  readonly annotations?: ReadonlyMap<string, string>;
   readonly signal?: AbortSignal;
 }
 
@@ -63,10 +65,11 @@ export async function assembleImage(deps: AssembleDeps, options: AssembleOptions
   });
   const stored = await deps.content.put(configBytes);
   const config: Descriptor = { mediaType: MediaType.ociConfig, digest: stored.digest, size: stored.sizeBytes };
-  const manifestBytes = encodeManifest(config, [
+  const allLayers = [
     ...(base?.manifest.layers ?? []).map(withOciType),
     ...own.map((layer) => ({ mediaType: MediaType.ociLayer, digest: layer.diffID, size: layer.sizeBytes })),
-  ]);
+  ];
+  const manifestBytes = encodeManifest(config, allLayers, options.annotations);
   const { digest, sizeBytes } = await deps.content.put(manifestBytes);
   const target: Descriptor = { mediaType: MediaType.ociManifest, digest, size: sizeBytes };
   return imageOf(target, parseManifest(manifestBytes), configBytes);

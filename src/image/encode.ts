@@ -22,13 +22,18 @@ export function encodeConfig(config: ImageConfig): Buffer {
 }
 
 /** An OCI manifest, whatever the base's was. */
-export function encodeManifest(config: Descriptor, layers: readonly Descriptor[]): Buffer {
+export function encodeManifest(
+  config: Descriptor,
+  layers: readonly Descriptor[],
+  annotations: ReadonlyMap<string, string> = new Map(),
+): Buffer {
   const manifest: Manifest = { schemaVersion: 2, mediaType: MediaType.ociManifest, config, layers };
   return encode({
     schemaVersion: manifest.schemaVersion,
     mediaType: manifest.mediaType,
     config: plainDescriptor(config),
     layers: layers.map(plainDescriptor),
+    ...(annotations.size > 0 && { annotations: sorted(Object.fromEntries(annotations)) }),
   });
 }
 

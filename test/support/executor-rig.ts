@@ -23,7 +23,7 @@ import type { OpContext, Vertex } from '../../src/solver/types.ts';
 import { makeBusyboxRootfs } from './busybox-rootfs.ts';
 import { tempDir } from './temp.ts';
 
-export const NO_SESSION: SessionValues = { secrets: new Map(), proxyEnv: [], extraHosts: [] };
+export const NO_SESSION: SessionValues = { secrets: new Map(), sshAgents: new Map(), proxyEnv: [], extraHosts: [] };
 
 /** A result in hand, with the vertex that stands for it as an input. */
 export interface Made {

@@ -12,6 +12,7 @@ import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, parseDocument, parseIndex } from 
 import { badArchive } from '../errors.ts';
 import { imageOf } from '../load.ts';
 import type { Image } from '../types.ts';
+import { REF_NAME } from './annotations.ts';
 import { readDockerItems } from './docker.ts';
 import type { LoadedImage } from './load.ts';
 import { annotatedName } from './names.ts';
@@ -44,6 +45,53 @@ export async function readLayoutImages(
   if (loaded.length === 0 && reader.offered.length > 0) throw reader.noPlatform();
   const names = await dockerNames(source);
   return loaded.map(({ image, names: own }) => ({ image, names: [...own, ...(names.get(image.id) ?? [])] }));
+}
+
+/** Which of a layout's images; without tag and digest `latest`, or the only one. */
+export interface LayoutChoice {
+  readonly tag?: string;
+  readonly digest?: Digest;
+}
+
+/** One image of the layout, of an index with several the one for `platform`. Throws `image-not-found` and `platform-not-found`. */
+export async function readLayoutImage(
+  source: ArchiveSource,
+  staging: Staging,
+  platform: Platform,
+  choice: LayoutChoice,
+): Promise<Image> {
+  await checkVersion(source);
+  const bytes = await source.document('index.json');
+  if (bytes === undefined) throw badArchive('it is an OCI image layout without an "index.json"');
+  const digest = choice.digest ?? chosenEntry(parseIndex(bytes, 'index.json').manifests, choice.tag).digest;
+  const reader = new LayoutReader(source, staging, platform);
+  const image = await reader.image({ digest }, 0);
+  if (image !== undefined) return image;
+  throw reader.offered.length > 0 ? reader.noPlatform() : noImage(`"${digest}" is no image`);
+}
+
+function chosenEntry(entries: readonly Descriptor[], tag: string | undefined): Descriptor {
+  const named = entries.find(
+    (entry) => entry.annotations?.[REF_NAME] === (tag ?? 'latest') || annotatedName(entry)?.tag === (tag ?? 'latest'),
+  );
+  const [only, ...others] = entries;
+  const found = named ?? (tag === undefined && others.length === 0 ? only : undefined);
+  if (found !== undefined) return found;
+  const tags = entries.flatMap((entry) => entry.annotations?.[REF_NAME] ?? []);
+  throw noImage(
+    `no image in it has the tag "${tag ?? 'latest'}"`,
+    tags.length === 0
+      ? 'name it by digest: oci-layout://PATH@sha256:…'
+      : `it has the tags: ${tags.map((name) => `"${name}"`).join(', ')}`,
+  );
+}
+
+function noImage(why: string, hint?: string): BuildError {
+  return new BuildError(
+    'image-not-found',
+    `Cannot use the OCI image layout: ${why}`,
+    hint === undefined ? {} : { hint },
+  );
 }
 
 async function checkVersion(source: ArchiveSource): Promise<void> {
@@ -80,7 +128,7 @@ class LayoutReader {
   }
 
   /** Undefined for what is no image, such as an attestation, or has none for the platform. */
-  async image(entry: Descriptor, depth: number): Promise<Image | undefined> {
+  async image(entry: Pick<Descriptor, 'digest'>, depth: number): Promise<Image | undefined> {
     const bytes = await this.#document(entry.digest);
     if (bytes === undefined) throw missing(entry.digest);
     const document = parseDocument(bytes, `manifest "${entry.digest}"`);

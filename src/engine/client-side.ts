@@ -1,0 +1,83 @@
+/** What a client brings to a build besides the context and the Dockerfile: named contexts, secrets, agents, names of hosts. */
+import type { FileTree } from '../core/tree.ts';
+import type { CompileOptions, NamedContext } from '../frontend/types.ts';
+import type { Bases } from './bases.ts';
+import { openContextDirectory } from './inputs.ts';
+import type { Services } from './services.ts';
+import type { ClientSide } from './solve.ts';
+import type { BuildRequest, NamedContextSource } from './types.ts';
+
+export interface OpenedClientSide extends ClientSide {
+  readonly compileOptions: Pick<
+    CompileOptions,
+    'contexts' | 'entitlements' | 'extraHosts' | 'shmSizeBytes' | 'ulimits' | 'noCacheStages'
+  >;
+}
+
+export interface ClientSideOptions {
+  /** The build context. */
+  readonly context: FileTree;
+  /** Learns of the images that contexts bring along. */
+  readonly bases: Bases;
+  readonly signal: AbortSignal;
+}
+
+/** Opens directories and reads secrets; images are looked up when they are used. Throws `context-not-found`, `source-not-found`. */
+export async function openClientSide(
+  services: Services,
+  request: BuildRequest,
+  { context, bases, signal }: ClientSideOptions,
+): Promise<OpenedClientSide> {
+  const { shmSizeBytes, ulimits, entitlements, noCacheStages, extraHosts = [], sshAgents = new Map() } = request;
+  const secrets = await readSecrets(request.secrets, signal);
+  const locals = new Map([['context', context]]);
+  const contexts = new Map<string, NamedContext>();
+  for (const [name, source] of request.namedContexts ?? []) {
+    contexts.set(name, await openNamed(services, name, source, locals, bases, signal));
+  }
+  return {
+    locals,
+    session: { secrets, sshAgents, extraHosts },
+    compileOptions: {
+      contexts,
+      extraHosts: [...new Set(extraHosts.map(({ name }) => name))],
+      ...(shmSizeBytes !== undefined && { shmSizeBytes }),
+      ...(ulimits !== undefined && { ulimits }),
+      ...(entitlements !== undefined && { entitlements }),
+      ...(noCacheStages !== undefined && { noCacheStages }),
+    },
+  };
+}
+
+async function readSecrets(
+  inputs: BuildRequest['secrets'],
+  signal: AbortSignal,
+): Promise<ClientSide['session']['secrets']> {
+  if (inputs === undefined || inputs.size === 0) return new Map();
+  const secrets = await import('./secrets.ts');
+  return secrets.readSecrets(inputs, signal);
+}
+
+async function openNamed(
+  services: Services,
+  name: string,
+  source: NamedContextSource,
+  locals: Map<string, FileTree>,
+  bases: Bases,
+  signal: AbortSignal,
+): Promise<NamedContext> {
+  switch (source.kind) {
+    case 'directory':
+      locals.set(name, await openContextDirectory(source.path));
+      return { kind: 'local' };
+    case 'image':
+      return { kind: 'image', reference: source.reference };
+    case 'oci-layout': {
+      const reference = bases.addSource(name, async (platform) => {
+        const { loadLayoutImage } = await import('../image/archive/layout-image.ts');
+        return loadLayoutImage(services.content, source, { platform, signal });
+      });
+      return { kind: 'image', reference };
+    }
+  }
+}
