@@ -28,17 +28,20 @@ export interface NewDirectory extends Ids {
   readonly mode: number;
 }
 
+/** As much of the tree below as a destination looks at. */
+export type DestinationBase = Pick<FileTree, 'lstat' | 'readlink'>;
+
 /** What a destination writes with; tests put a recorder in its place. */
 export type DestinationWriter = Pick<TreeWriter, 'directory' | 'file' | 'symlink' | 'link' | 'node' | 'remove'>;
 
 export class Destination implements LinkedTree {
-  private readonly base: FileTree;
+  private readonly base: DestinationBase;
   private readonly writer: DestinationWriter;
   private readonly changes = new Map<string, Change>();
   /** Paths below which the base no longer shows. */
   private readonly masked = new Set<string>();
 
-  constructor(base: FileTree, writer: DestinationWriter) {
+  constructor(base: DestinationBase, writer: DestinationWriter) {
     this.base = base;
     this.writer = writer;
   }

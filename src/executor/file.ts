@@ -41,14 +41,12 @@ export async function executeFileOp(
     const files = await deps.files();
     await using writer = files.openWriter(rootOf(lower, active), { signal });
     const destination = new Destination(base, writer);
-    for (const action of op.actions) {
-      throwIfAborted(signal);
-      await perform(action, { vertex, inputs, reader, base, destination, context });
-    }
+    await performActions(op, { vertex, inputs, reader, base, destination, context });
     await writer.close();
   }
   const snapshot = await active.commit();
-  return { kind: 'layers', layers: [...lower.map(({ id }) => id), snapshot.id] };
+  const below = op.linked === true ? [] : lower.map(({ id }) => id);
+  return { kind: 'layers', layers: [...below, snapshot.id] };
 }
 
 /** Where nothing is below, the layer is the file system: no need to mount anything. */
@@ -57,7 +55,7 @@ function rootOf(lower: readonly Snapshot[], { upper, work }: ActiveSnapshot): Ro
   return { kind: 'overlay', lower: lower.map(({ dir }) => dir), upper, work, volatile: true };
 }
 
-interface ActionContext {
+export interface ActionContext {
   readonly vertex: Vertex<Op>;
   readonly inputs: readonly BuildResult[];
   readonly reader: Pick<ResultReader, 'tree'>;
@@ -65,6 +63,14 @@ interface ActionContext {
   readonly base: FileTree;
   readonly destination: Destination;
   readonly context: OpContext;
+}
+
+/** Carries out the actions in order on `destination`. */
+export async function performActions(op: FileOp, actions: ActionContext): Promise<void> {
+  for (const action of op.actions) {
+    throwIfAborted(actions.context.signal);
+    await perform(action, actions);
+  }
 }
 
 async function perform(action: FileAction, actions: ActionContext): Promise<void> {

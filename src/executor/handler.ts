@@ -33,12 +33,17 @@ class SessionExecutor implements Executor {
     return cacheMapOf(vertex);
   }
 
-  async contentDigest(vertex: Vertex<Op>, index: number, input: BuildResult, context: OpContext): Promise<Digest> {
+  async contentDigest(
+    vertex: Vertex<Op>,
+    index: number,
+    input: BuildResult,
+    context: OpContext,
+    inputOf: (index: number) => Promise<BuildResult>,
+  ): Promise<Digest> {
     const key = `${vertex.digest} ${index}`;
     const known = this.contents.get(key);
     if (known !== undefined) return known;
-    const tree = await this.reader.tree(input, context);
-    const digest = await usedContentDigest(vertex, index, tree, this.deps.memo, context);
+    const digest = await this.usedDigest(vertex, index, input, context, inputOf);
     this.contents.set(key, digest);
     return digest;
   }
@@ -83,6 +88,22 @@ class SessionExecutor implements Executor {
     }
   }
 
+  private async usedDigest(
+    vertex: Vertex<Op>,
+    index: number,
+    input: BuildResult,
+    context: OpContext,
+    inputOf: (index: number) => Promise<BuildResult>,
+  ): Promise<Digest> {
+    const { op } = vertex;
+    if (op.kind === 'file' && index === 0) {
+      const others = await Promise.all(vertex.inputs.slice(1).map((_, other) => inputOf(other + 1)));
+      const { destinationDigest } = await import('./destination-digest.ts');
+      return destinationDigest(vertex, op, [input, ...others], this.reader, context);
+    }
+    return usedContentDigest(vertex, index, await this.reader.tree(input, context), this.deps.memo, context);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.opened !== undefined) await (await this.opened)[Symbol.asyncDispose]();
   }
@@ -91,10 +112,11 @@ class SessionExecutor implements Executor {
   private async fileIdentity(vertex: Vertex<Op>, inputs: readonly BuildResult[], context: OpContext): Promise<Digest> {
     const { opDigest, inputs: uses } = cacheMapOf(vertex);
     const contents: unknown[] = [];
+    const inputOf = async (index: number): Promise<BuildResult> => inputs[index] ?? noInput(index);
     for (const [index, input] of inputs.entries()) {
       contents.push(
         uses[index]?.kind === 'content'
-          ? await this.contentDigest(vertex, index, input, context)
+          ? await this.contentDigest(vertex, index, input, context, inputOf)
           : await this.rootIdentity(input, context),
       );
     }
@@ -115,4 +137,8 @@ class SessionExecutor implements Executor {
     this.opened ??= import('./resources.ts').then(({ SessionResources: Resources }) => new Resources(this.deps));
     return this.opened;
   }
+}
+
+function noInput(index: number): never {
+  throw new Error(`There is no input ${index}`);
 }

@@ -69,6 +69,6 @@ function execUses(op: ExecOp, count: number): InputUse[] {
 function fileUses(op: FileOp, count: number): InputUse[] {
   const uses = Array.from({ length: count }, (): InputUse => NONE);
   for (const action of op.actions) if (action.kind === 'copy') uses[action.input] = CONTENT;
-  uses[0] = WHOLE;
+  uses[0] = op.linked === true ? CONTENT : WHOLE;
   return uses;
 }

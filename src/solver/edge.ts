@@ -253,7 +253,10 @@ export class Edge<O, R> {
 
   async #digestInput(index: number): Promise<Digest> {
     const { result } = await this.#input(index).solve();
-    return await this.#step(() => this.#host.handler.contentDigest(this.vertex, index, result, this.#context()));
+    const inputOf = async (other: number): Promise<R> => (await this.#input(other).solve()).result;
+    return await this.#step(() =>
+      this.#host.handler.contentDigest(this.vertex, index, result, this.#context(), inputOf),
+    );
   }
 
   #use(index: number): InputUse {

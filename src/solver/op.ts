@@ -96,9 +96,11 @@ export type ExecMount =
 export interface FileOp {
   readonly kind: 'file';
   readonly actions: readonly FileAction[];
+  /** `--link`: the result is the new layer alone, and of input 0 only what the destination depends on is in the keys. */
+  readonly linked?: true;
 }
 
-/** `COPY --link`: the layers of input 0, then the layers of input 1, which were made without looking at those below. */
+/** `COPY --link`: the layers of input 0, then the layer of input 1, which fits on whatever has an equal destination. */
 export interface MergeOp {
   readonly kind: 'merge';
 }

@@ -37,7 +37,7 @@ export type InputUse =
   | { readonly kind: 'whole' }
   /** Only what `contentDigest` says about it. */
   | { readonly kind: 'content' }
-  /** Not at all: the root below a `COPY --link`. */
+  /** Not at all. */
   | { readonly kind: 'none' };
 
 export interface CacheMap {
@@ -61,8 +61,17 @@ export interface Solved<R> {
 /** What the solver needs to be told about operations and results. */
 export interface OpHandler<O, R> {
   cacheMap(vertex: Vertex<O>): Promise<CacheMap>;
-  /** Digest of what `vertex` uses of its input number `index`, whose use is `content`. */
-  contentDigest(vertex: Vertex<O>, index: number, input: R, context: OpContext): Promise<Digest>;
+  /**
+   * Digest of what `vertex` uses of its input number `index`, whose use is `content`. What that is may depend on the other inputs, which
+   * `inputOf` solves.
+   */
+  contentDigest(
+    vertex: Vertex<O>,
+    index: number,
+    input: R,
+    context: OpContext,
+    inputOf: (index: number) => Promise<R>,
+  ): Promise<Digest>;
   /** Whether the operation takes one of the limited slots (a running command). Inputs are never awaited inside a slot. */
   needsSlot(vertex: Vertex<O>): boolean;
   /** Performs the operation. Must reject with `cancelled` soon after `context.signal` aborts, leaving nothing behind. */

@@ -55,6 +55,18 @@ test('a second build finds every step and makes the same image', async () => {
   assert.is(await lab.sh('app', 'cat /all'), 'left\nright\n');
 });
 
+test('a linked copy follows its base without being carried out again', async () => {
+  await using lab = await Lab.open();
+  const dockerfile = (more: string): string =>
+    `FROM busybox\nRUN mkdir -p -m 700 /real && ln -s real /d${more}\nCOPY --link f /d/\nRUN cat /d/f /more > /all; true\n`;
+  await lab.build('app', dockerfile(''), { f: 'linked\n' });
+  const second = await lab.build('app', dockerfile(' && echo more > /more'), { f: 'linked\n' });
+  assert.not.ok(wasCached(second, 'RUN mkdir'));
+  assert.ok(wasCached(second, '] COPY --link f'));
+  assert.not.ok(wasCached(second, 'RUN cat'));
+  assert.is(await lab.sh('app', 'cat /all; readlink /d; stat -c %a /real'), 'linked\nmore\nreal\n700\n');
+});
+
 test('a changed file executes what uses it and nothing else', async () => {
   await using lab = await Lab.open();
   await lab.build('app', DOCKERFILE, FILES);

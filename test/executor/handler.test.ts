@@ -122,6 +122,42 @@ test('a failed command is not remembered', async () => {
   }
 });
 
+test('a linked copy is found on another base and put on that one', async () => {
+  await using temp = await tempDir();
+  await using rig = await ExecutorRig.open();
+  const builds = new Builds(rig, temp.path);
+  writeFileSync(join(temp.path, 'f'), 'x');
+  const linkOn =
+    (script: string) =>
+    (graph: GraphBuilder<Op>): Vertex<Op> => {
+      const image = graph.add({ op: BASE, inputs: [], name: 'image' });
+      const base = graph.add({ op: execOp(['/bin/sh', '-c', script]), inputs: [image], name: 'base' });
+      const context = graph.add({ op: { kind: 'local', name: 'context' }, inputs: [], name: 'context' });
+      const op: Op = {
+        kind: 'file',
+        actions: [copyAction({ selection: from('/f'), destination: '/d/f' })],
+        linked: true,
+      };
+      const layer = graph.add({ op, inputs: [base, context], name: 'copy' });
+      return graph.add({ op: { kind: 'merge' }, inputs: [base, layer], name: 'link' });
+    };
+  const layersOf = (result: BuildResult): readonly string[] => (result.kind === 'layers' ? result.layers : []);
+  const first = layersOf(await builds.build(linkOn('mkdir -m 750 /d')));
+  assert.equal(
+    builds.ran.filter((name) => name !== 'context'),
+    ['image', 'base', 'copy', 'link'],
+  );
+
+  const second = layersOf(await builds.build(linkOn('mkdir -m 750 /d && echo more > /d/other')));
+  assert.ok(builds.ran.includes('base') && !builds.ran.includes('copy'), builds.ran.join());
+  assert.is(second.at(-1), first.at(-1), 'the layer is the same');
+  assert.not.equal(second.slice(0, -1), first.slice(0, -1), 'what is below it is not');
+
+  const third = layersOf(await builds.build(linkOn('mkdir -m 700 /d')));
+  assert.ok(builds.ran.includes('copy'), 'the directory that it goes into is another');
+  assert.is.not(third.at(-1), first.at(-1));
+});
+
 test('equal files from another stage are equal, however the stage was made', async () => {
   await using temp = await tempDir();
   await using rig = await ExecutorRig.open();

@@ -80,6 +80,8 @@ test('a root counts as a whole, what is mounted or copied by content', () => {
   assert.equal(uses(op, 4), ['whole', 'content', 'content', 'none']);
   const file: FileOp = { kind: 'file', actions: [copyAction({ input: 2, selection: from('/x') })] };
   assert.equal(uses(file, 3), ['whole', 'none', 'content']);
+  assert.equal(uses({ ...file, linked: true }, 3), ['content', 'none', 'content']);
+  assert.is.not(map({ ...file, linked: true }, 3).opDigest, map(file, 3).opDigest, 'its result is the layer alone');
   assert.equal(uses({ kind: 'merge' }, 2), ['whole', 'whole']);
 });
 

@@ -18,7 +18,7 @@ interface Target {
 
 export function convertCopy(step: StepContext, instruction: CopyLike): void {
   const { stage } = step;
-  const { draft, scope, graph, sources } = stage;
+  const { draft, scope, graph } = stage;
   const destination = scope.expand(instruction.destination);
   const chown = instruction.chown && scope.expand(instruction.chown);
   const chmod = instruction.chmod && scope.expand(instruction.chmod);
@@ -37,9 +37,7 @@ export function convertCopy(step: StepContext, instruction: CopyLike): void {
     const message = `Several sources need a directory to go to: write "${destination}/"`;
     stage.warnings.push({ message, range: instruction.destination.range });
   }
-  // A mode needs to know the directories that exist already, so Docker gives up the independent layer.
-  const isLinked = instruction.link && mode === undefined;
-  const inputs = new Inputs(isLinked ? sources.scratch : stage.root);
+  const inputs = new Inputs(stage.root);
   const actions: FileAction[] = [
     ...paths.map(({ text }) => copyAction(step, instruction, text, target, inputs)),
     ...heredocs.map((heredoc) => heredocAction(step, heredoc, target)),
@@ -47,8 +45,13 @@ export function convertCopy(step: StepContext, instruction: CopyLike): void {
   const text = stepText(step, instruction);
   const name = stage.label.next(text);
   const { range } = instruction;
-  const file = addVertex(step, { op: { kind: 'file', actions }, inputs: inputs.vertices, name, range });
-  stage.root = isLinked
+  const file = addVertex(step, {
+    op: { kind: 'file', actions, ...(instruction.link && { linked: true }) },
+    inputs: inputs.vertices,
+    name,
+    range,
+  });
+  stage.root = instruction.link
     ? graph.add({
         op: { kind: 'merge' },
         inputs: [stage.root, file],
