@@ -31,6 +31,11 @@ export function openContentStore(root: string, options: ContentStoreOptions = {}
   return new FsContentStore(join(root, 'content'), options.fs ?? nodeFs);
 }
 
+/** Where the blob is, if it is there, in the store at `root`. */
+export function blobPath(root: string, digest: Digest): string {
+  return join(root, 'content', 'blobs', 'sha256', hexOf(digest));
+}
+
 class FsContentStore implements ContentStore {
   readonly #dir: string;
   readonly #blobs: string;

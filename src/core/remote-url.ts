@@ -148,7 +148,10 @@ function cleanSubdir(subdir: string, text: string): string {
   if (subdir.includes('\0')) throw invalid(text, 'its subdirectory has a zero byte');
   const clean = cleanPath(subdir.replace(/^\/+/, ''));
   if (clean === '..' || clean.startsWith('../')) {
-    throw new BuildError('path-escape', `Cannot use "${withoutPassword(text)}": "${subdir}" is outside of the repository`);
+    throw new BuildError(
+      'path-escape',
+      `Cannot use "${withoutPassword(text)}": "${subdir}" is outside of the repository`,
+    );
   }
   return clean;
 }

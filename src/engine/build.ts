@@ -13,6 +13,7 @@ import type { SnapshotId } from '../snapshot/types.ts';
 import { Bases } from './bases.ts';
 import { openClientSide } from './client-side.ts';
 import { openInputs } from './inputs.ts';
+import { openRemotes } from './remotes.ts';
 import type { Services } from './services.ts';
 import { solve } from './solve.ts';
 import type { BuildOutcome, BuildRequest, CallOptions } from './types.ts';
@@ -21,12 +22,13 @@ export async function build(services: Services, request: BuildRequest, options: 
   const { signal } = options;
   const tags = request.tags.map(parseTag);
   const targetPlatform = request.platform === undefined ? hostPlatform() : parsePlatform(request.platform);
+  await using remotes = openRemotes(services);
   await using inputs = await openInputs(request.context, request.dockerfile, signal);
   const dockerfile = parseDockerfile(inputs.dockerfile);
   // From here on nothing that the build may find in the store is pruned.
   await using _lease = await services.lease();
   const bases = new Bases({ images: services.images, registry: services.registry, pull: request.pull, signal });
-  const client = await openClientSide(services, request, { context: inputs.context, bases, signal });
+  const client = await openClientSide(services, request, { context: inputs.context, remotes, bases, signal });
   const plan = await compile(dockerfile, {
     resolveBase: bases.resolve,
     buildArgs: request.buildArgs,
@@ -96,6 +98,7 @@ function newLayers(result: BuildResult, base: Image | undefined): readonly Snaps
     case 'layers':
       return result.layers.slice(base?.manifest.layers.length ?? 0);
     case 'local':
+    case 'remote':
       throw new Error('a build context is no image');
   }
 }

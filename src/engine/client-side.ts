@@ -3,6 +3,7 @@ import type { FileTree } from '../core/tree.ts';
 import type { CompileOptions, NamedContext } from '../frontend/types.ts';
 import type { Bases } from './bases.ts';
 import { openContextDirectory } from './inputs.ts';
+import type { Remotes } from './remotes.ts';
 import type { Services } from './services.ts';
 import type { ClientSide } from './solve.ts';
 import type { BuildRequest, NamedContextSource } from './types.ts';
@@ -17,6 +18,7 @@ export interface OpenedClientSide extends ClientSide {
 export interface ClientSideOptions {
   /** The build context. */
   readonly context: FileTree;
+  readonly remotes: Remotes;
   /** Learns of the images that contexts bring along. */
   readonly bases: Bases;
   readonly signal: AbortSignal;
@@ -26,7 +28,7 @@ export interface ClientSideOptions {
 export async function openClientSide(
   services: Services,
   request: BuildRequest,
-  { context, bases, signal }: ClientSideOptions,
+  { context, remotes, bases, signal }: ClientSideOptions,
 ): Promise<OpenedClientSide> {
   const { shmSizeBytes, ulimits, entitlements, noCacheStages, extraHosts = [], sshAgents = new Map() } = request;
   const secrets = await readSecrets(request.secrets, signal);
@@ -38,6 +40,7 @@ export async function openClientSide(
   return {
     locals,
     session: { secrets, sshAgents, extraHosts },
+    remotes,
     compileOptions: {
       contexts,
       extraHosts: [...new Set(extraHosts.map(({ name }) => name))],

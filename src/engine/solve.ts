@@ -6,7 +6,7 @@ import { createCacheStorage } from '../cache/storage.ts';
 import type { FileTree } from '../core/tree.ts';
 import { createResultCodec } from '../executor/codec.ts';
 import { createExecutor } from '../executor/handler.ts';
-import type { BuildResult, SessionValues } from '../executor/types.ts';
+import type { BuildResult, RemoteSources, SessionValues } from '../executor/types.ts';
 import type { BuildPlan } from '../frontend/types.ts';
 import { createSolver } from '../solver/job.ts';
 import type { Op } from '../solver/op.ts';
@@ -18,13 +18,14 @@ import type { CallOptions } from './types.ts';
 export interface ClientSide {
   readonly locals: ReadonlyMap<string, FileTree>;
   readonly session: Omit<SessionValues, 'proxyEnv'>;
+  readonly remotes: RemoteSources;
 }
 
 /** The file system of a plan's target. Settles when nothing of the build runs any more. */
 export async function solve(
   services: Services,
   plan: BuildPlan,
-  { locals, session }: ClientSide,
+  { locals, session, remotes }: ClientSide,
   { signal, progress }: CallOptions,
 ): Promise<BuildResult> {
   const { root, snapshots, parallelism } = services;
@@ -36,6 +37,7 @@ export async function solve(
     files: services.files,
     runtime: services.runtime,
     unpacker: services.unpacker,
+    remotes: async () => remotes,
     locals,
     session: { ...session, proxyEnv: plan.proxyEnv },
     root,

@@ -17,7 +17,8 @@ export function createResultCodec(snapshots: Pick<SnapshotStore, 'get'>): Result
         case 'image':
           return { kind: 'image', reference: result.reference, manifest: result.manifest };
         case 'local':
-          throw new Error('A directory of the client cannot be stored');
+        case 'remote':
+          throw new Error('What only one session can use cannot be stored');
         default:
           return unreachable(result);
       }

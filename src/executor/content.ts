@@ -3,6 +3,7 @@ import type { HashedEntry } from '../cache/content-hash.ts';
 import { hashEntries } from '../cache/content-hash.ts';
 import type { ContentMemo } from '../cache/content-memo.ts';
 import type { Digest } from '../core/digest.ts';
+import { withoutPassword } from '../core/remote-url.ts';
 import type { FileTree } from '../core/tree.ts';
 import type { CopyAction, ExecMount, Op, Selection } from '../solver/op.ts';
 import type { OpContext, Vertex } from '../solver/types.ts';
@@ -42,12 +43,21 @@ export async function usedContentDigest(
   return keyDigest('tsbuild.content.v1', uses);
 }
 
+/** The same for an input in the network, whose `content` is known without its files. */
+export function usedRemoteDigest(vertex: Vertex<Op>, index: number, content: Digest): Digest {
+  return keyDigest('tsbuild.remote-content.v1', { content, uses: usesOf(vertex, index) });
+}
+
 /** How messages call an input. */
 export function placeOf(vertex: Vertex<Op>, index: number): string {
   const op = vertex.inputs[index]?.op;
   switch (op?.kind) {
     case 'local':
       return op.name === 'context' ? 'the build context' : `the build context "${op.name}"`;
+    case 'http':
+      return `"${withoutPassword(op.url)}"`;
+    case 'git':
+      return `the repository "${withoutPassword(op.remote)}"`;
     case 'image':
       return `the image "${op.reference}"`;
     default:

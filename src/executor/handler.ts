@@ -4,7 +4,7 @@ import { BuildError } from '../core/errors.ts';
 import { unreachable } from '../core/exhaustive.ts';
 import type { Op } from '../solver/op.ts';
 import type { CacheMap, OpContext, OpHandler, Solved, Vertex } from '../solver/types.ts';
-import { usedContentDigest } from './content.ts';
+import { usedContentDigest, usedRemoteDigest } from './content.ts';
 import { cacheMapOf, keyDigest } from './keys.ts';
 import type { SessionResources } from './resources.ts';
 import { ResultReader } from './results.ts';
@@ -68,6 +68,13 @@ class SessionExecutor implements Executor {
         // Never in a key: what is used of it enters by content.
         return { result: { kind: 'local', tree }, identity: keyDigest('tsbuild.local-result.v1', { name: op.name }) };
       }
+      case 'http':
+      case 'git': {
+        const remotes = await this.deps.remotes();
+        const onProgress = (...status: Parameters<OpContext['status']>): void => context.status(...status);
+        const source = await remotes.resolve(op, { signal: context.signal, onProgress });
+        return { result: { kind: 'remote', source }, identity: source.content };
+      }
       case 'file': {
         const { executeFileOp } = await import('./file.ts');
         const result = await executeFileOp(vertex, op, inputs, { deps: this.deps, reader: this.reader }, context);
@@ -96,6 +103,7 @@ class SessionExecutor implements Executor {
     inputOf: (index: number) => Promise<BuildResult>,
   ): Promise<Digest> {
     const { op } = vertex;
+    if (input.kind === 'remote') return usedRemoteDigest(vertex, index, input.source.content);
     if (op.kind === 'file' && index === 0) {
       const others = await Promise.all(vertex.inputs.slice(1).map((_, other) => inputOf(other + 1)));
       const { destinationDigest } = await import('./destination-digest.ts');

@@ -25,6 +25,10 @@ export function cacheMapOf({ op, inputs }: Vertex<Op>): CacheMap {
       return { opDigest: keyDigest('tsbuild.image.v1', { manifest: op.manifest }), inputs: [], policy: 'record' };
     case 'local':
       return { opDigest: keyDigest('tsbuild.local.v1', { name: op.name }), inputs: [], policy: 'source' };
+    case 'http':
+      return { opDigest: keyDigest('tsbuild.http.v1', op), inputs: [], policy: 'source' };
+    case 'git':
+      return { opDigest: keyDigest('tsbuild.git.v1', op), inputs: [], policy: 'source' };
     case 'exec':
       return {
         opDigest: keyDigest('tsbuild.exec.v1', execKey(op)),

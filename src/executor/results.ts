@@ -33,6 +33,9 @@ export class ResultReader {
 
   async tree(result: BuildResult, context: OpContext): Promise<FileTree> {
     if (result.kind === 'local') return result.tree;
+    if (result.kind === 'remote') {
+      return result.source.open({ signal: context.signal, onProgress: (...status) => context.status(...status) });
+    }
     const layers = await this.layers(result, context);
     const key = layers.map(({ id }) => id).join(' ');
     let view = this.views.get(key);
@@ -50,7 +53,8 @@ export class ResultReader {
       case 'image':
         return this.unpack(result.reference, result.manifest, context);
       case 'local':
-        throw new Error('A directory of the client has no layers');
+      case 'remote':
+        throw new Error('What only one session can use has no layers');
       default:
         return unreachable(result);
     }

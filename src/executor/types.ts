@@ -5,6 +5,7 @@ import type { FileTree } from '../core/tree.ts';
 import type { NativeFiles } from '../runtime-native/tree-types.ts';
 import type { ContainerRuntime } from '../runtime-native/types.ts';
 import type { SnapshotId, SnapshotStore } from '../snapshot/types.ts';
+import type { GitOp, HttpOp } from '../solver/op.ts';
 
 /** What a vertex results in. */
 export type BuildResult =
@@ -13,7 +14,28 @@ export type BuildResult =
   /** An image's file system that is unpacked only when somebody needs to read it; the layers are in the content store or a registry. */
   | { readonly kind: 'image'; readonly reference: string; readonly manifest: Digest }
   /** A directory of the client; only this session can use it. */
-  | { readonly kind: 'local'; readonly tree: FileTree };
+  | { readonly kind: 'local'; readonly tree: FileTree }
+  /** Something in the network as it is in this build; only this session can use it. */
+  | { readonly kind: 'remote'; readonly source: RemoteSource };
+
+/** What a URL stands for at the moment, its files fetched no earlier than somebody needs to read them. */
+export interface RemoteSource {
+  /** Of all that its files are; equal for equal files wherever they come from. */
+  readonly content: Digest;
+  /** The files; the same tree at every call. */
+  open(options: RemoteOptions): Promise<FileTree>;
+}
+
+export interface RemoteOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (id: string, current: number, total?: number) => void;
+}
+
+/** Asks the network. The engine fulfils it. */
+export interface RemoteSources {
+  /** Throws `download-failed` and `checksum-mismatch`. */
+  resolve(op: HttpOp | GitOp, options: RemoteOptions): Promise<RemoteSource>;
+}
 
 /** Unpacks images on demand. The image layer fulfils it. */
 export interface ImageUnpacker {
@@ -49,6 +71,7 @@ export interface ExecutorDeps {
   readonly files: () => Promise<Pick<NativeFiles, 'openWriter'>>;
   readonly runtime: () => Promise<ContainerRuntime>;
   readonly unpacker: () => Promise<ImageUnpacker>;
+  readonly remotes: () => Promise<RemoteSources>;
   /** The client's directories by `LocalOp.name`. */
   readonly locals: ReadonlyMap<string, FileTree>;
   readonly session: SessionValues;

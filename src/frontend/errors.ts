@@ -112,16 +112,21 @@ export function notGranted(flag: string, entitlement: string, range: SourceRange
   );
 }
 
-export function remoteSource(keyword: 'COPY' | 'ADD', source: string, { range }: Place): BuildError {
-  if (keyword === 'COPY') {
-    return new BuildError('invalid-argument', `Cannot COPY from "${source}": only ADD takes URLs and repositories`, {
-      locations: [range],
-    });
-  }
-  return new BuildError('unsupported-feature', `Cannot ADD "${source}": URLs and repositories are not supported yet`, {
+export function remoteSource(source: string, { range }: Place): BuildError {
+  return new BuildError('invalid-argument', `Cannot COPY from "${source}": only ADD takes URLs and repositories`, {
     locations: [range],
-    hint: 'download it in a RUN step',
   });
+}
+
+export function namelessUrl(url: string, { range }: Place): BuildError {
+  return new BuildError('invalid-argument', `Cannot ADD "${url}" to a directory: its path has no file name`, {
+    locations: [range],
+    hint: 'give the destination a name, without a slash at its end',
+  });
+}
+
+export function invalidChecksum(why: string, { range }: Place): BuildError {
+  return new BuildError('invalid-flag', `Cannot use --checksum: ${why}`, { locations: [range] });
 }
 
 export function onlyForRemote(flag: string, { range }: Place): BuildError {

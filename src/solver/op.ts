@@ -7,7 +7,7 @@
 import type { Digest } from '../core/digest.ts';
 import type { Platform } from '../core/platform.ts';
 
-export type Op = ScratchOp | ImageOp | LocalOp | ExecOp | FileOp | MergeOp;
+export type Op = ScratchOp | ImageOp | LocalOp | HttpOp | GitOp | ExecOp | FileOp | MergeOp;
 
 /** An empty file system. */
 export interface ScratchOp {
@@ -28,6 +28,30 @@ export interface ImageOp {
 export interface LocalOp {
   readonly kind: 'local';
   readonly name: string;
+}
+
+/** A file by HTTP: the output has it alone, as `/<filename>`. */
+export interface HttpOp {
+  readonly kind: 'http';
+  readonly url: string;
+  readonly filename: string;
+  /** What it must be. */
+  readonly checksum?: Digest;
+}
+
+/** The files of a repository at a commit. */
+export interface GitOp {
+  readonly kind: 'git';
+  /** Without ref and subdirectory. */
+  readonly remote: string;
+  /** A branch, a tag, a full ref name or a commit; absent: the remote's HEAD. */
+  readonly ref?: string;
+  /** Clean and relative; absent: the whole repository. */
+  readonly subdir?: string;
+  /** The commit that it must be, or its first digits. */
+  readonly checksum?: string;
+  readonly keepGitDir: boolean;
+  readonly submodules: boolean;
 }
 
 /** RUN. Input 0 is the root file system; the output is that file system after the command. */

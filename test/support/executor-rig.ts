@@ -64,6 +64,9 @@ export class ExecutorRig implements AsyncDisposable {
       unpacker: async () => {
         throw new Error('no images here');
       },
+      remotes: async () => {
+        throw new Error('no network here');
+      },
       locals: options.locals ?? new Map(),
       session: { ...NO_SESSION, ...options.session },
       root,

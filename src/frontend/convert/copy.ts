@@ -2,10 +2,12 @@
 import { baseName, joinPath, rootedPath } from '../../core/paths.ts';
 import type { AddInstruction, CopyInstruction, Heredoc, WorkdirInstruction, Word } from '../../parser/types.ts';
 import type { CopyAction, FileAction, ModeChange, Owner } from '../../solver/op.ts';
-import { invalidHeredocName, invalidMode, onlyForRemote, remoteSource } from '../errors.ts';
+import { invalidHeredocName, invalidMode } from '../errors.ts';
 import type { StepContext } from './context.ts';
 import { addVertex, stepText } from './context.ts';
 import { Inputs } from './mounts.ts';
+import type { SourcePath } from './remote.ts';
+import { readSources, remoteCopy } from './remote.ts';
 
 type CopyLike = CopyInstruction | AddInstruction;
 
@@ -28,18 +30,20 @@ export function convertCopy(step: StepContext, instruction: CopyLike): void {
     ...(chown !== undefined && chown !== '' && { owner: parseOwner(chown) }),
     ...(mode !== undefined && { mode }),
   };
-  const paths = instruction.sources.flatMap((source) =>
-    source.kind === 'path' ? { text: scope.expand(source.word), word: source.word } : [],
+  const paths = readSources(
+    instruction,
+    instruction.sources.flatMap((source) =>
+      source.kind === 'path' ? { text: scope.expand(source.word), word: source.word } : [],
+    ),
   );
   const heredocs = instruction.sources.flatMap((source) => (source.kind === 'heredoc' ? source.heredoc : []));
-  checkSources(instruction, paths);
   if (instruction.sources.length > 1 && !target.destination.endsWith('/')) {
     const message = `Several sources need a directory to go to: write "${destination}/"`;
     stage.warnings.push({ message, range: instruction.destination.range });
   }
   const inputs = new Inputs(stage.root);
   const actions: FileAction[] = [
-    ...paths.map(({ text }) => copyAction(step, instruction, text, target, inputs)),
+    ...paths.map((path) => copyAction(step, instruction, path, target, inputs)),
     ...heredocs.map((heredoc) => heredocAction(step, heredoc, target)),
   ];
   const text = stepText(step, instruction);
@@ -93,10 +97,13 @@ export function convertWorkdir(step: StepContext, instruction: WorkdirInstructio
 function copyAction(
   step: StepContext,
   instruction: CopyLike,
-  text: string,
+  { text, word, remote }: SourcePath,
   target: Target,
   inputs: Inputs,
 ): CopyAction {
+  if (remote !== undefined && instruction.kind === 'add') {
+    return remoteCopy(step, instruction, { text, word, remote }, target, inputs);
+  }
   const [source] = step.sources;
   if (source === undefined) throw new Error(`${instruction.keyword} has no source`);
   const path = instruction.parents ? pivotedPath(text) : rootedPath(text);
@@ -136,20 +143,6 @@ function heredocAction({ stage }: StepContext, heredoc: Heredoc, target: Target)
     mode: 0o644,
     ...(mode !== undefined && { modeChange: mode }),
   };
-}
-
-function checkSources(instruction: CopyLike, paths: readonly { readonly text: string; readonly word: Word }[]): void {
-  for (const { text, word } of paths) {
-    if (isRemote(text)) throw remoteSource(instruction.kind === 'copy' ? 'COPY' : 'ADD', text, word);
-  }
-  if (instruction.kind !== 'add') return;
-  if (instruction.checksum) throw onlyForRemote('--checksum', instruction.checksum);
-  if (instruction.keepGitDir !== undefined) throw onlyForRemote('--keep-git-dir', instruction);
-}
-
-/** A URL, or a repository as git writes it. */
-function isRemote(source: string): boolean {
-  return /^(?:https?|git|ssh):\/\//i.test(source) || /^[A-Za-z0-9_-]+@[A-Za-z0-9.-]+:/.test(source);
 }
 
 /** Below the working directory unless absolute; a slash at the end, which asks for a directory, stays. */

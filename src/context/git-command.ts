@@ -1,0 +1,177 @@
+/** Running the `git` program on what strangers made. */
+import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { BuildError, errnoOf, throwIfAborted } from '../core/errors.ts';
+import { withoutPassword } from '../core/remote-url.ts';
+
+export interface GitProgramOptions {
+  /** For what ssh learns of hosts. */
+  readonly dir: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  /** For messages. */
+  readonly remote: string;
+  /** Exit codes that are an answer and no failure. */
+  readonly failing?: readonly number[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** The repositories are this machine's own; default: only those of the network. */
+  readonly local?: boolean;
+}
+
+/** Git in one repository; the standard output of the command. */
+export type GitCommand = (args: readonly string[], options?: Pick<RunOptions, 'failing'>) => Promise<string>;
+
+/** Programs that a configuration could name, and whatever else is not the same everywhere. */
+const CONFIG: readonly string[] = [
+  'core.hooksPath=/dev/null',
+  'core.fsmonitor=false',
+  'core.attributesFile=/dev/null',
+  'core.excludesFile=/dev/null',
+  'core.autocrlf=false',
+  'core.symlinks=true',
+  'core.fileMode=true',
+  'core.protectHFS=true',
+  'core.protectNTFS=true',
+  'credential.helper=',
+  'gc.auto=0',
+  'maintenance.auto=false',
+  'advice.detachedHead=false',
+  'fetch.fsckObjects=false',
+  'http.lowSpeedLimit=1',
+  'http.lowSpeedTime=60',
+];
+
+const MAX_OUTPUT_BYTES = 64 << 20;
+const MAX_ERROR_BYTES = 64 << 10;
+
+export class GitProgram {
+  readonly #options: GitProgramOptions;
+
+  constructor(options: GitProgramOptions) {
+    this.#options = options;
+  }
+
+  /** What git prints. Throws `download-failed` with what git complains of, `unsupported-feature` without git, and `cancelled`. */
+  async run(args: readonly string[], options: RunOptions): Promise<string> {
+    throwIfAborted(options.signal);
+    const { dir } = this.#options;
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    const command = [...CONFIG.flatMap((setting) => ['-c', setting]), ...args];
+    const outcome = await this.#spawn(command, options);
+    throwIfAborted(options.signal);
+    const { code, stdout, stderr } = outcome;
+    if (code === 0 || (code !== null && options.failing?.includes(code) === true)) return stdout;
+    throw fetchFailed(options.remote, complaint(stderr, code));
+  }
+
+  #spawn(
+    args: readonly string[],
+    { signal, env, cwd, local }: RunOptions,
+  ): Promise<{ code: number | null; stdout: string; stderr: string }> {
+    const { dir } = this.#options;
+    return new Promise((resolve, reject) => {
+      const child = spawn('git', args, {
+        cwd: cwd ?? dir,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        // A group of its own: its helpers end with it.
+        detached: true,
+        env: {
+          ...this.#options.env,
+          LC_ALL: 'C',
+          GIT_CONFIG_NOSYSTEM: '1',
+          GIT_CONFIG_GLOBAL: '/dev/null',
+          GIT_ATTR_NOSYSTEM: '1',
+          GIT_TERMINAL_PROMPT: '0',
+          GIT_ASKPASS: '/bin/false',
+          SSH_ASKPASS: '/bin/false',
+          GIT_ALLOW_PROTOCOL: local === true ? 'file' : 'http:https:git:ssh',
+          GIT_SSH_COMMAND: this.#ssh(),
+          GIT_OPTIONAL_LOCKS: '0',
+          GIT_NO_REPLACE_OBJECTS: '1',
+          GIT_LFS_SKIP_SMUDGE: '1',
+          ...env,
+        },
+      });
+      const kill = (): void => {
+        try {
+          if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
+        } catch (error) {
+          if (errnoOf(error) !== 'ESRCH') throw error;
+        }
+      };
+      signal.addEventListener('abort', kill, { once: true });
+      const stdout = collect(child.stdout, MAX_OUTPUT_BYTES, () => {
+        kill();
+        reject(new BuildError('limit-exceeded', 'Cannot read what git prints: it is too much'));
+      });
+      const stderr = collect(child.stderr, MAX_ERROR_BYTES, () => undefined);
+      child.once('error', (error) => {
+        signal.removeEventListener('abort', kill);
+        reject(errnoOf(error) === 'ENOENT' ? noGit(error) : error);
+      });
+      child.once('close', (code) => {
+        signal.removeEventListener('abort', kill);
+        resolve({ code, stdout: stdout(), stderr: stderr() });
+      });
+    });
+  }
+
+  /** Hosts are trusted at first sight, and remembered in the store, not in the user's own file. */
+  #ssh(): string {
+    const known = `${quoted(join(this.#options.dir, 'known_hosts'))} ~/.ssh/known_hosts`;
+    return `ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=${shellQuoted(known)}`;
+  }
+}
+
+function quoted(path: string): string {
+  return `"${path}"`;
+}
+
+function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function collect(stream: NodeJS.ReadableStream, maxBytes: number, tooMuch: () => void): () => string {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  stream.on('data', (chunk: Buffer) => {
+    if (sizeBytes + chunk.length > maxBytes) {
+      if (sizeBytes <= maxBytes) tooMuch();
+      sizeBytes = maxBytes + 1;
+      return;
+    }
+    sizeBytes += chunk.length;
+    chunks.push(chunk);
+  });
+  return () => Buffer.concat(chunks).toString('utf8');
+}
+
+/** The line that says most, without control characters and passwords. */
+function complaint(stderr: string, code: number | null): string {
+  const lines = stderr
+    .replace(/[^\n\P{Cc}]/gu, ' ')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const line = lines.findLast((text) => text.startsWith('fatal: ')) ?? lines.at(-1);
+  if (line === undefined) return `git ended with ${code ?? 'a signal'}`;
+  return line.replace(/^fatal: /, '').replace(/[a-z]+:\/\/[^\s'"]+/gi, withoutPassword);
+}
+
+export function fetchFailed(remote: string, why: string, hint?: string): BuildError {
+  return new BuildError('download-failed', `Cannot fetch "${withoutPassword(remote)}": ${why}`, {
+    ...(hint !== undefined && { hint }),
+  });
+}
+
+function noGit(cause: unknown): BuildError {
+  return new BuildError('unsupported-feature', 'Cannot fetch repositories: the program "git" is not installed', {
+    hint: 'install git, or put it into a directory of $PATH',
+    cause,
+  });
+}

@@ -1,0 +1,173 @@
+/** What a build takes from the network besides images: files by HTTP, repositories by git. Nothing is loaded before it is needed. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { takeTurn } from '../cache/turn.ts';
+import { blobPath } from '../content/fs-store.ts';
+import { downloadTree } from '../context/download-tree.ts';
+import type { Checkout, GitSource } from '../context/git.ts';
+import type { Download, HttpSource } from '../context/http.ts';
+import { unreachable } from '../core/exhaustive.ts';
+import type { GitUrl } from '../core/remote-url.ts';
+import type { FileTree } from '../core/tree.ts';
+import { keyDigest } from '../executor/keys.ts';
+import type { RemoteOptions, RemoteSource, RemoteSources } from '../executor/types.ts';
+import type { HttpClient } from '../registry/http.ts';
+import type { GitOp, HttpOp } from '../solver/op.ts';
+import type { Services } from './services.ts';
+import { StorePaths } from './services.ts';
+
+/** The sources of one build; disposing removes what was checked out for it. */
+export interface Remotes extends RemoteSources, AsyncDisposable {
+  download(url: string, signal: AbortSignal): Promise<Download>;
+  /** The files of a repository in a directory of their own. */
+  checkout(url: GitUrl, keepGitDir: boolean, signal: AbortSignal): Promise<Checkout>;
+}
+
+/** A fetch by git may take long, and others who want the same repository wait for it. */
+const GIT_PATIENCE_MS = 30 * 60_000;
+
+/** What git and ssh take from the environment of the command line. */
+const GIT_ENVIRONMENT = [
+  'PATH',
+  'HOME',
+  'SSH_AUTH_SOCK',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+  'GIT_SSL_CAINFO',
+  'http_proxy',
+  'https_proxy',
+  'HTTPS_PROXY',
+  'no_proxy',
+  'NO_PROXY',
+  'all_proxy',
+  'ALL_PROXY',
+];
+
+export function openRemotes(services: Services): Remotes {
+  return new BuildRemotes(services);
+}
+
+class BuildRemotes implements Remotes {
+  readonly #services: Services;
+  readonly #checkouts: Checkout[] = [];
+  #client: HttpClient | undefined;
+  #http: Promise<HttpSource> | undefined;
+  #git: Promise<GitSource> | undefined;
+
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  async resolve(op: HttpOp | GitOp, options: RemoteOptions): Promise<RemoteSource> {
+    switch (op.kind) {
+      case 'http':
+        return this.#resolveHttp(op, options);
+      case 'git':
+        return this.#resolveGit(op, options);
+      default:
+        return unreachable(op);
+    }
+  }
+
+  async download(url: string, signal: AbortSignal): Promise<Download> {
+    return (await this.#openHttp()).fetch(url, { signal });
+  }
+
+  async checkout(url: GitUrl, keepGitDir: boolean, signal: AbortSignal): Promise<Checkout> {
+    const { remote, ref, checksum, subdir, submodules = true } = url;
+    const git = await this.#openGit();
+    const commit = await git.resolve({ remote, ref, checksum, signal });
+    return this.#keep(await git.checkout({ remote, ref, commit, subdir, keepGitDir, submodules, signal }));
+  }
+
+  async #resolveHttp({ url, filename, checksum }: HttpOp, options: RemoteOptions): Promise<RemoteSource> {
+    const http = await this.#openHttp();
+    const fetch = ({ signal, onProgress }: RemoteOptions): Promise<Download> =>
+      http.fetch(url, {
+        signal,
+        ...(checksum !== undefined && { checksum }),
+        onProgress: (current, total) => onProgress?.(filename, current, total),
+      });
+    // With a checksum all that matters is known, so that a build that is cached asks for nothing.
+    const file = checksum === undefined ? await fetch(options) : undefined;
+    const content = keyDigest('tsbuild.http-content.v1', {
+      digest: file?.digest ?? checksum,
+      filename,
+      modifiedAt: file?.modifiedAt,
+    });
+    const open = async (later: RemoteOptions): Promise<FileTree> => {
+      const found = file ?? (await fetch(later));
+      return downloadTree(found, filename, blobPath(this.#services.root, found.digest));
+    };
+    return { content, open: onceOpened(open) };
+  }
+
+  async #resolveGit(op: GitOp, { signal }: RemoteOptions): Promise<RemoteSource> {
+    const { remote, ref, checksum, subdir, keepGitDir, submodules } = op;
+    const git = await this.#openGit();
+    const commit = await git.resolve({ remote, ref, checksum, signal });
+    const content = keyDigest('tsbuild.git-content.v1', {
+      commit,
+      subdir,
+      submodules,
+      // A repository says where it came from.
+      ...(keepGitDir && { remote }),
+    });
+    const open = async (later: RemoteOptions): Promise<FileTree> => {
+      const options = { remote, ref, commit, subdir, keepGitDir, submodules, signal: later.signal };
+      return this.#keep(await git.checkout(options)).tree;
+    };
+    return { content, open: onceOpened(open) };
+  }
+
+  #keep(checkout: Checkout): Checkout {
+    this.#checkouts.push(checkout);
+    return checkout;
+  }
+
+  #openHttp(): Promise<HttpSource> {
+    this.#http ??= import('../context/http.ts').then(({ HttpSource: Source }) => {
+      const sender = async (): Promise<HttpClient> => {
+        const { openHttp } = await import('../registry/http.ts');
+        return (this.#client ??= openHttp());
+      };
+      const dir = join(this.#services.root, StorePaths.cache, 'http');
+      return new Source({ dir, sender, blobs: this.#services.content });
+    });
+    return this.#http;
+  }
+
+  #openGit(): Promise<GitSource> {
+    this.#git ??= import('../context/git.ts').then(({ GitSource: Source }) => {
+      const env: Record<string, string> = {};
+      for (const name of GIT_ENVIRONMENT) {
+        const value = process.env[name];
+        if (value !== undefined) env[name] = value;
+      }
+      return new Source({
+        dir: join(this.#services.root, 'git'),
+        env,
+        newId: () => randomBytes(12).toString('hex'),
+        takeTurn: (dir, signal) => takeTurn(dir, { signal, patienceMs: GIT_PATIENCE_MS, purpose: 'fetch with git' }),
+      });
+    });
+    return this.#git;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#client?.close();
+    await Promise.all(this.#checkouts.map((checkout) => checkout[Symbol.asyncDispose]()));
+  }
+}
+
+/** Whoever comes later gets the same tree; a failure, such as that of who was cancelled, is not kept. */
+function onceOpened(open: (options: RemoteOptions) => Promise<FileTree>): RemoteSource['open'] {
+  let opened: Promise<FileTree> | undefined;
+  return (options) => {
+    opened ??= open(options).catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+    return opened;
+  };
+}
