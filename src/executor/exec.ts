@@ -31,12 +31,6 @@ export async function executeExecOp(
 ): Promise<BuildResult> {
   const [root] = inputs;
   if (root === undefined) throw new Error('A command needs a root');
-  if (op.security === 'insecure') {
-    throw new BuildError(
-      'unsupported-feature',
-      'Cannot run with --security=insecure: security.insecure is not allowed',
-    );
-  }
   const { deps, reader } = services;
   const layers = await reader.layers(root, context);
   await using active = await deps.snapshots.prepare();
@@ -106,7 +100,7 @@ async function describe(op: ExecOp, { lower, active, mounts, services }: Descrip
     shmSizeBytes: op.shmSizeBytes ?? DEFAULT_SHM_BYTES,
     rlimits: op.ulimits.map(({ name, soft, hard }) => ({ name, soft: BigInt(soft), hard: BigInt(hard) })),
     noNewPrivileges: false,
-    insecure: false,
+    insecure: op.security === 'insecure',
     terminal: false,
     removeStubs: true,
   };

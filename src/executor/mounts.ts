@@ -27,7 +27,7 @@ export interface PreparedMounts extends AsyncDisposable {
   readonly env: readonly string[];
 }
 
-/** Prepares all mounts of an operation, in order. Throws `source-not-found` for what is missing and `unsupported-feature` for ssh. */
+/** Prepares all mounts of an operation, in order. Throws `source-not-found` for what is missing. */
 export async function prepareMounts(
   vertex: Vertex<Op>,
   op: ExecOp,
@@ -84,13 +84,8 @@ class Preparation implements PreparedMounts {
         this.secret(mount);
         return;
       case 'ssh':
-        throw new BuildError(
-          'unsupported-feature',
-          'Cannot mount an SSH agent: RUN --mount=type=ssh is not supported',
-          {
-            hint: 'pass what the command needs with RUN --mount=type=secret',
-          },
-        );
+        await this.ssh(mount);
+        return;
       default:
         unreachable(mount);
     }
@@ -135,12 +130,26 @@ class Preparation implements PreparedMounts {
     this.mounts.push({ kind: 'bind', source: path, target: mount.target, readonly: true, recursive: false });
   }
 
+  private async ssh(mount: ExecMount & { kind: 'ssh' }): Promise<void> {
+    const agent = this.services.deps.session.sshAgents.get(mount.id);
+    if (agent === undefined) {
+      if (!mount.required) return;
+      throw new BuildError('source-not-found', `Cannot find the SSH agent "${mount.id}", which is required`, {
+        hint: `pass it with --ssh ${mount.id === 'default' ? 'default' : `${mount.id}=SOCKET`}`,
+      });
+    }
+    const { openAgentSocket } = await import('./agent-sockets.ts');
+    const socket = await openAgentSocket(mount.id, agent, mount);
+    this.held.push(socket);
+    this.mounts.push({ kind: 'bind', source: socket.path, target: mount.target, readonly: true, recursive: false });
+  }
+
   private async seed(index: number, path: string): Promise<CacheSeed> {
     const input = this.input(index);
     const tree = await this.services.reader.tree(input, this.context);
     const source = this.only(index, select(tree, mountSelection(path), this.selectOptions(index)));
     // A client's directory has no identity that would outlive its build.
-    const identity = input.kind === 'local' ? undefined : { input, path };
+    const identity = input.kind === 'local' || input.kind === 'remote' ? undefined : { input, path };
     return { tree, source, identity };
   }
 
@@ -149,7 +158,7 @@ class Preparation implements PreparedMounts {
     const input = this.input(index);
     const tree = await this.services.reader.tree(input, this.context);
     const source = this.only(index, select(tree, mountSelection(path), this.selectOptions(index)));
-    if (input.kind === 'local') {
+    if (input.kind === 'local' || input.kind === 'remote') {
       const { dir } = await this.services.resources.contexts.open(tree, source, this.context.signal);
       return { source, layers: [dir] };
     }

@@ -9,10 +9,12 @@ import { SourceVertices } from './convert/sources.ts';
 import type { BuildContext } from './convert/stage.ts';
 import { convertStage } from './convert/stage.ts';
 import type { ImageDraft } from './image-draft.ts';
+import { checkLanguage } from './language.ts';
 import type { ReachedStage } from './reach.ts';
 import { reachStages } from './reach.ts';
 import { GlobalScope, isPredefined, proxyEnvironment } from './scope.ts';
-import { findTarget, resolveStages, splitStages } from './stages.ts';
+import type { Stage } from './stages.ts';
+import { findTarget, resolveStages, splitStages, stageNames } from './stages.ts';
 import type { BuildPlan, CompileOptions, CompileWarning } from './types.ts';
 
 /**
@@ -20,6 +22,7 @@ import type { BuildPlan, CompileOptions, CompileWarning } from './types.ts';
  * need is not resolved, though its FROM lines must expand. Throws `BuildError` of the Dockerfile's codes and of the resolver's.
  */
 export async function compile(dockerfile: Dockerfile, options: CompileOptions): Promise<BuildPlan> {
+  const remarks = checkLanguage(dockerfile, options.buildArgs);
   const contexts = options.contexts ?? new Map();
   const split = splitStages(dockerfile);
   const globals = new GlobalScope({
@@ -48,6 +51,8 @@ export async function compile(dockerfile: Dockerfile, options: CompileOptions): 
     proxyEnv: proxyEnvironment(options.buildArgs),
     warnings: [
       ...dockerfile.warnings,
+      ...remarks,
+      ...unknownStages(stages, options.noCacheStages ?? []),
       ...warnings,
       ...foreignBases(reached),
       ...unusedArgs(dockerfile, reached, options.buildArgs),
@@ -93,6 +98,16 @@ function foreignBases(reached: readonly ReachedStage[]): CompileWarning[] {
     if (platformRank(base.platform, offered) > 0) return [];
     const message = `Base image "${base.base.reference}" is for ${formatPlatform(offered)}, not for ${formatPlatform(base.platform)}`;
     return [{ rule: 'InvalidBaseImagePlatform', message, range: stage.from.range }];
+  });
+}
+
+function unknownStages(stages: readonly Stage[], wanted: readonly string[]): CompileWarning[] {
+  const names = stageNames(stages);
+  return wanted.flatMap((name) => {
+    if (names.includes(name.toLowerCase())) return [];
+    const nearest = suggest(name, names);
+    const hint = nearest === undefined ? '' : `; did you mean "${nearest}"?`;
+    return [{ message: `No stage is called "${name}", whose cache is not to be used${hint}` }];
   });
 }
 

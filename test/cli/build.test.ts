@@ -134,8 +134,8 @@ const REFUSED: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['a build argument without a name', ['--build-arg', '=1', '.'], /want KEY=VALUE/],
   [
     'a flag of Docker that is missing',
-    ['--secret', 'id=x', '.'],
-    /Cannot use flag "--secret" with "build": tsbuild does not support it/,
+    ['--squash', '.'],
+    /Cannot use flag "--squash" with "build": tsbuild does not support it/,
   ],
   ['two paths', ['a', './b'], /"build" takes 1 argument, got 2/],
 ];

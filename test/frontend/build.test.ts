@@ -188,7 +188,7 @@ test('metadata never changes what is built', async () => {
 test('build arguments that no ARG takes, proxies and labels never change what is built', async () => {
   const text = 'FROM busybox\nARG KNOWN=1\nRUN one\nCOPY a /a\n';
   const reference = (await plan(text)).root.digest;
-  const name = fc.constantFrom('UNKNOWN', 'HTTP_PROXY', 'https_proxy', 'BUILDKIT_INLINE_CACHE', 'SOURCE_DATE_EPOCH');
+  const name = fc.constantFrom('UNKNOWN', 'HTTP_PROXY', 'https_proxy', 'BUILDKIT_BUILD_NAME', 'SOURCE_DATE_EPOCH');
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(name, fc.string())), async (given) => {
       const made = await plan(text, { buildArgs: new Map(given), labels: new Map(given) });

@@ -1,6 +1,6 @@
 /**
  * Compiles fixtures/frontend/<case>/Dockerfile and compares the graph and the config, or the error report, with the files beside it.
- * UPDATE_GOLDEN=1 rewrites them. options.json: buildArgs, target, platform (asked for), buildPlatform, noCache, network, labels, contexts.
+ * UPDATE_GOLDEN=1 rewrites them. options.json: buildArgs, target, platform (asked for), buildPlatform, noCache, noCacheStages, network, labels, contexts.
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -25,6 +25,7 @@ interface Options {
   readonly platform?: string;
   readonly buildPlatform?: string;
   readonly noCache?: boolean;
+  readonly noCacheStages?: readonly string[];
   readonly network?: CompileOptions['network'];
   readonly labels?: Readonly<Record<string, string>>;
   readonly contexts?: Readonly<Record<string, NamedContext>>;
@@ -41,6 +42,7 @@ function readOptions(directory: string): { readonly options: CompileOptions; rea
     contexts: new Map(Object.entries(given.contexts ?? {})),
     noCache: given.noCache ?? false,
     network: given.network ?? 'default',
+    ...(given.noCacheStages !== undefined && { noCacheStages: given.noCacheStages }),
     ...(given.target !== undefined && { target: given.target }),
     ...(given.platform !== undefined && { targetPlatform: parsePlatform(given.platform), platformRequested: true }),
     ...(given.buildPlatform !== undefined && { buildPlatform: parsePlatform(given.buildPlatform) }),

@@ -6,6 +6,8 @@ import { BuildError, ExitStatus } from '../../core/errors.ts';
 import { parsePlatform } from '../../core/platform.ts';
 import type { BuildOutcome, BuildRequest, BuildWarning, ContextSource, DockerfileSource } from '../../engine/types.ts';
 import { parseReference } from '../../oci/reference.ts';
+import { buildInputs, INPUT_OPTIONS } from '../build-inputs.ts';
+import { proxyBuildArgs } from '../docker-config.ts';
 import { keyValues, labels } from '../key-values.ts';
 import { notAChoice } from '../parse.ts';
 import { printableText } from '../progress/log-lines.ts';
@@ -41,6 +43,7 @@ export const build = defineCommand({
     pull: { kind: 'flag', describe: 'Ask the registry for newer base images' },
     network: { kind: 'value', placeholder: 'MODE', describe: 'Network of RUN steps', choices: NETWORKS },
     label: { kind: 'list', placeholder: 'KEY=VALUE', describe: 'Label of the image' },
+    ...INPUT_OPTIONS,
     progress: { kind: 'value', placeholder: 'MODE', describe: 'How progress is shown', choices: PROGRESS_MODES },
     quiet: { kind: 'flag', short: 'q', describe: 'Print only the image ID' },
     iidfile: { kind: 'value', placeholder: 'FILE', describe: 'Write the image ID to a file' },
@@ -52,17 +55,22 @@ export const build = defineCommand({
     const { deps, env } = context;
     const quiet = args.flag('quiet');
     const mode = quiet ? 'quiet' : progressMode(args.value('progress'), env);
+    const noCache = args.flag('no-cache');
     const [target, platform] = [args.value('target'), args.value('platform')];
     const request: BuildRequest = {
       ...sources(args.operands[0]!, args.value('file'), deps),
       tags: args.list('tag').map(checkedTag),
-      buildArgs: keyValues('--build-arg', args.list('build-arg'), env),
+      buildArgs: new Map([
+        ...(await proxyBuildArgs(env, deps.cwd)),
+        ...keyValues('--build-arg', args.list('build-arg'), env),
+      ]),
       ...(target !== undefined && { target }),
       ...(platform !== undefined && { platform: checkedPlatform(platform) }),
-      noCache: args.flag('no-cache'),
+      noCache,
       pull: args.flag('pull'),
       network: NETWORKS.find((name) => name === args.value('network')) ?? 'default',
       labels: labels('--label', args.list('label')),
+      ...buildInputs(args, context, { ...(platform !== undefined && { platform }), noCache }),
     };
     const iidFile = args.value('iidfile');
     const idPath = iidFile === undefined ? undefined : resolve(deps.cwd, iidFile);

@@ -2,7 +2,7 @@
 import { ExitStatus } from '../../core/errors.ts';
 import { formatPlatform, hostPlatform } from '../../core/platform.ts';
 import { defineCommand } from '../types.ts';
-import { version } from '../version.ts';
+import { LANGUAGE_VERSION, version } from '../version.ts';
 
 export const versionCommand = defineCommand({
   name: 'version',
@@ -13,7 +13,7 @@ export const versionCommand = defineCommand({
   async run(args, { deps }) {
     const text = args.flag('short')
       ? `tsbuild version ${version}\n`
-      : `tsbuild:\n Version:   ${version}\n Node.js:   ${process.versions.node}\n Platform:  ${formatPlatform(hostPlatform())}\n`;
+      : `tsbuild:\n Version:   ${version}\n Language:  Dockerfile ${LANGUAGE_VERSION}\n Node.js:   ${process.versions.node}\n Platform:  ${formatPlatform(hostPlatform())}\n`;
     deps.stdout.write(text);
     return ExitStatus.ok;
   },

@@ -32,6 +32,8 @@ export interface StageContext {
   readonly draft: ImageDraft;
   readonly scope: StageScope;
   readonly label: StageLabel;
+  /** Its steps are carried out anew. */
+  readonly ignoresCache: boolean;
   /** What the stage is built for. */
   readonly platform: Platform;
   /** Whether this stage, not its base, has a CMD. */
@@ -53,7 +55,7 @@ export function addVertex(
   init: { readonly op: Op; readonly inputs: readonly Vertex<Op>[]; readonly name: string; readonly range: SourceRange },
 ): Vertex<Op> {
   const { range, ...rest } = init;
-  return stage.graph.add({ ...rest, locations: [range], ignoreCache: stage.options.noCache });
+  return stage.graph.add({ ...rest, locations: [range], ignoreCache: stage.ignoresCache });
 }
 
 /** The instruction, and a remark on it, as a person should see it in a step's name, with variables expanded: `COPY a /b`. */

@@ -27,7 +27,7 @@ export function convertRun(step: StepContext, instruction: RunInstruction): void
   const op: ExecOp = {
     kind: 'exec',
     args,
-    env: scope.environment(),
+    env: environmentOf(scope.environment(), mounts),
     cwd: rootedPath(draft.workingDir),
     user: draft.user,
     hostname: options.buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') ?? HOSTNAME,
@@ -91,6 +91,13 @@ function addScript(
     readonly: true,
   };
   return { path: `${SCRIPT_DIRECTORY}/${name}`, mount };
+}
+
+/** Where the first agent is, unless the Dockerfile says itself where to look. */
+function environmentOf(env: readonly string[], mounts: readonly ExecMount[]): readonly string[] {
+  const agent = mounts.find((mount) => mount.kind === 'ssh');
+  if (agent === undefined || env.some((entry) => entry.startsWith('SSH_AUTH_SOCK='))) return env;
+  return [...env, `SSH_AUTH_SOCK=${agent.target}`];
 }
 
 function networkOf({ options }: StageContext, { network }: RunInstruction): ExecOp['network'] {

@@ -57,12 +57,17 @@ export function convertStage(build: BuildContext, reached: ReachedStage): StageR
     draft,
     scope,
     label,
+    ignoresCache: ignoresCache(options, reached.stage.name),
     platform,
     ownCmd: false,
     root: start.root,
   };
   for (const step of reached.steps) convertStep({ stage, ...step }, step);
   return { root: stage.root, base, platform, draft, scope };
+}
+
+function ignoresCache({ noCache, noCacheStages = [] }: CompileOptions, name: string | undefined): boolean {
+  return noCache || noCacheStages.some((wanted) => wanted.toLowerCase() === name);
 }
 
 interface StageStart {
