@@ -52,7 +52,7 @@ const FILES_IN_FLIGHT = 8;
  */
 const UNSETTLED_MS = 2000;
 
-/** Names must be unique. Throws `source-not-found` for a file that is gone, no file any more, or not readable. */
+/** Names must be unique. Throws `source-changed` for a file that is gone or no file any more, `source-not-found` for one that is not readable. */
 export async function hashEntries(
   tree: FileTree,
   entries: Iterable<HashedEntry>,
@@ -188,7 +188,9 @@ function missing(name: string): never {
 }
 
 function changed(path: string): BuildError {
-  return new BuildError('source-not-found', `Cannot read "${path}": it changed while the build was reading it`);
+  return new BuildError('source-changed', `Cannot read "${path}": it changed while the build was reading it`, {
+    hint: 'build again when nothing writes to it, or list it in .dockerignore',
+  });
 }
 
 function unreadable(path: string, error: unknown): unknown {

@@ -59,6 +59,7 @@ export const ERROR_CODES = {
   'context-not-found': ExitStatus.failure,
   'invalid-ignore-pattern': ExitStatus.failure,
   'source-not-found': ExitStatus.failure,
+  'source-changed': ExitStatus.failure,
   'path-conflict': ExitStatus.failure,
   'path-escape': ExitStatus.failure,
   'unknown-user': ExitStatus.failure,

@@ -5,6 +5,7 @@
  * for the build and mounted from there.
  */
 import { SharedWork } from '../core/shared-work.ts';
+import { LocalTree } from '../context/local.ts';
 import type { FileTree } from '../core/tree.ts';
 import type { ActiveSnapshot } from '../snapshot/types.ts';
 import { copySource } from './copy.ts';
@@ -12,6 +13,7 @@ import { Destination } from './destination.ts';
 import { EmptyTree } from './empty-tree.ts';
 import { ROOT } from './owner.ts';
 import type { SelectedSource } from './selection.ts';
+import { checkUnchanged } from './source-check.ts';
 import type { ExecutorDeps } from './types.ts';
 
 export interface ContextMount {
@@ -62,6 +64,7 @@ export class ContextMounts implements AsyncDisposable {
         await destination.directory(source.path, { mode: root.entry.mode, ...ROOT, mtimeNs: root.entry.mtimeNs });
       }
       await writer.close();
+      if (tree instanceof LocalTree) checkUnchanged([{ tree, place: 'the build context', sources: [source] }], signal);
       return active;
     } catch (error) {
       await active[Symbol.asyncDispose]();

@@ -35,7 +35,7 @@ export async function destinationDigest(
   const destination = new Destination(seen, NOTHING_WRITTEN);
   // Warnings are for the copy itself.
   const silent: OpContext = { ...context, log: () => undefined };
-  await performActions(op, { vertex, inputs, reader, base, destination, context: silent });
+  await performActions(op, { vertex, inputs, reader, base, destination, context: silent, copied: [] });
   const owners = op.actions.map(({ owner }) => owner && resolveOwner(base, owner, () => undefined));
   return keyDigest('tsbuild.destination.v1', { facts: seen.facts(), owners: owners.map((owner) => owner ?? null) });
 }

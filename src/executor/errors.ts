@@ -19,6 +19,13 @@ export function sourceNotFound(
   });
 }
 
+/** A file of the client is not the one any more that its key was made of. */
+export function sourceChanged(path: string, place: string): BuildError {
+  return new BuildError('source-changed', `Cannot copy "${path}" of ${place}: it changed while it was copied`, {
+    hint: 'build again when nothing writes to it, or list it in .dockerignore',
+  });
+}
+
 export function invalidPattern(source: string): BuildError {
   return new BuildError('invalid-argument', `Cannot read the pattern "${source}": syntax error in pattern`);
 }

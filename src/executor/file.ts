@@ -2,6 +2,7 @@
 import { throwIfAborted } from '../core/errors.ts';
 import { unreachable } from '../core/exhaustive.ts';
 import { cleanPath } from '../core/paths.ts';
+import { LocalTree } from '../context/local.ts';
 import type { FileTree } from '../core/tree.ts';
 import type { RootfsSpec } from '../runtime-native/types.ts';
 import type { ActiveSnapshot, Snapshot } from '../snapshot/types.ts';
@@ -15,6 +16,8 @@ import type { Ids } from './owner.ts';
 import { resolveOwner, ROOT } from './owner.ts';
 import type { ResultReader } from './results.ts';
 import type { SelectedSource } from './selection.ts';
+import type { CopiedSources } from './source-check.ts';
+import { checkUnchanged } from './source-check.ts';
 import type { BuildResult, ExecutorDeps } from './types.ts';
 
 export interface FileOpServices {
@@ -41,8 +44,10 @@ export async function executeFileOp(
     const files = await deps.files();
     await using writer = files.openWriter(rootOf(lower, active), { signal });
     const destination = new Destination(base, writer);
-    await performActions(op, { vertex, inputs, reader, base, destination, context });
+    const copied: CopiedSources[] = [];
+    await performActions(op, { vertex, inputs, reader, base, destination, context, copied });
     await writer.close();
+    checkUnchanged(copied, signal);
   }
   const snapshot = await active.commit();
   const below = op.linked === true ? [] : lower.map(({ id }) => id);
@@ -63,6 +68,8 @@ export interface ActionContext {
   readonly base: FileTree;
   readonly destination: Destination;
   readonly context: OpContext;
+  /** Gets what was copied from the client. */
+  readonly copied: CopiedSources[];
 }
 
 /** Carries out the actions in order on `destination`. */
@@ -96,7 +103,9 @@ async function copy(action: CopyAction, owner: Ids | undefined, actions: ActionC
   const input = actions.inputs[action.input];
   if (input === undefined) throw new Error(`A copy from input ${action.input}, which does not exist`);
   const tree = await actions.reader.tree(input, context);
-  const sources = selectForCopy(tree, action, placeOf(vertex, action.input), context.signal);
+  const place = placeOf(vertex, action.input);
+  const sources = selectForCopy(tree, action, place, context.signal);
+  if (tree instanceof LocalTree) actions.copied.push({ tree, place, sources });
   const copyContext = { tree, destination, owner, signal: context.signal };
   for (const source of sources) {
     if (action.unpack && isRegularFile(source)) {

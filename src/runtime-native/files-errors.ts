@@ -35,8 +35,9 @@ export function writerError({ stage, errno, detail }: NativeFailure): unknown {
         `Cannot write "${path}": a directory cannot replace a file, nor a file a directory`,
       );
     case Stage.source:
+      // It was there when it was selected.
       return new BuildError(
-        'source-not-found',
+        errnoName(errno) === 'ENOENT' ? 'source-changed' : 'source-not-found',
         `Cannot read "${detail}"${because === '' ? ': it is no regular file' : because}`,
       );
     case Stage.linkTarget:

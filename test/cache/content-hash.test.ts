@@ -284,7 +284,7 @@ test('a file that is gone, or is no file any more, is an error and nothing to wa
     const entries = entriesOf(tree);
     rmSync(at.at('file 7'));
     become(at.at('file 7'));
-    assert.is(await codeOf(hashEntries(tree, entries, { memo: at.memo, resetOwner: true })), 'source-not-found');
+    assert.is(await codeOf(hashEntries(tree, entries, { memo: at.memo, resetOwner: true })), 'source-changed');
   }
 });
 

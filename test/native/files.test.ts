@@ -188,7 +188,7 @@ if (isRoot('writing trees with owners and devices')) {
     execFileSync('mkfifo', [lab.path('fifo')]);
     const out = lab.makeDir('out');
     for (const name of ['link', 'fifo', 'missing', 'out']) {
-      await rejectsWith('source-not-found', () =>
+      await rejectsWith(name === 'missing' ? 'source-changed' : 'source-not-found', () =>
         write(out, (writer) => writer.file('/f', FILE, { kind: 'host', path: lab.path(name) }, UPDATE)),
       );
     }
