@@ -1,9 +1,11 @@
-/** `--build-context NAME=PATH | docker-image://REFERENCE | oci-layout://PATH[:TAG][@DIGEST]`. */
+/** `--build-context NAME=PATH | URL | docker-image://REFERENCE | oci-layout://PATH[:TAG][@DIGEST]`. */
 import { resolve } from 'node:path';
 import { isDigest } from '../core/digest.ts';
 import { BuildError } from '../core/errors.ts';
+import { isRemoteContext } from '../core/remote-url.ts';
 import type { NamedContextSource } from '../engine/types.ts';
 import { parseReference } from '../oci/reference.ts';
+import { remoteContext } from './remote-context.ts';
 
 const RESERVED = ['context', 'scratch'];
 
@@ -22,12 +24,12 @@ export function namedContexts(items: readonly string[], cwd: string): Map<string
 }
 
 function readSource(item: string, value: string, cwd: string): NamedContextSource {
-  const scheme = /^([a-z][a-z-]*):\/\//i.exec(value)?.[1]?.toLowerCase();
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase();
   const rest = value.slice((scheme?.length ?? 0) + '://'.length);
   switch (scheme) {
     case undefined:
       if (value.startsWith('target:')) throw unsupported(item, 'targets belong to bake files');
-      if (/^git@|^github\.com\//.test(value)) throw unsupported(item, 'repositories are not supported');
+      if (isRemoteContext(value)) return remoteContext(value);
       return { kind: 'directory', path: resolve(cwd, value) };
     case 'docker-image':
       parseReference(rest);
@@ -38,7 +40,7 @@ function readSource(item: string, value: string, cwd: string): NamedContextSourc
     case 'https':
     case 'git':
     case 'ssh':
-      throw unsupported(item, 'remote contexts are not supported');
+      return remoteContext(value);
     default:
       throw badContext(item, `"${scheme}://" is unknown`);
   }

@@ -29,9 +29,23 @@ const SCHEME = /^(https?|git|ssh):\/\//i;
 /** `user@host:path`, as scp(1) and git write it. */
 const SCP_LIKE = /^[A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9[][A-Za-z0-9.\]:-]*?:/;
 
+const GITHUB = 'github.com/';
+
 /** Whether `text` is meant to be something in the network and no path. */
 export function isRemoteUrl(text: string): boolean {
   return SCHEME.test(text) || SCP_LIKE.test(text);
+}
+
+/** Whether `text`, as the context of a build, is in the network: also `github.com/owner/name`, which an ADD would take for a path. */
+export function isRemoteContext(text: string): boolean {
+  return isRemoteUrl(text) || text.startsWith(GITHUB);
+}
+
+/** Reads what `isRemoteContext` recognises, undefined for anything else. Throws `invalid-argument`. */
+export function parseRemoteContext(text: string): RemoteUrl | undefined {
+  if (!text.startsWith(GITHUB)) return parseRemoteUrl(text);
+  const [path = '', rest = ''] = /^([^?#]*)([^]*)$/.exec(text)?.slice(1) ?? [];
+  return parseRemoteUrl(`https://${path.replace(/\/$/, '').replace(/(?:\.git)?$/, '.git')}${rest}`);
 }
 
 /** Reads what `isRemoteUrl` recognises, undefined for anything else. Throws `invalid-argument`. */

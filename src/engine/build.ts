@@ -23,7 +23,11 @@ export async function build(services: Services, request: BuildRequest, options: 
   const tags = request.tags.map(parseTag);
   const targetPlatform = request.platform === undefined ? hostPlatform() : parsePlatform(request.platform);
   await using remotes = openRemotes(services);
-  await using inputs = await openInputs(request.context, request.dockerfile, signal);
+  await using inputs = await openInputs(request.context, request.dockerfile, {
+    remotes,
+    keepGitDir: request.buildArgs.get('BUILDKIT_CONTEXT_KEEP_GIT_DIR') === '1',
+    signal,
+  });
   const dockerfile = parseDockerfile(inputs.dockerfile);
   // From here on nothing that the build may find in the store is pruned.
   await using _lease = await services.lease();

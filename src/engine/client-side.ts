@@ -1,4 +1,6 @@
 /** What a client brings to a build besides the context and the Dockerfile: named contexts, secrets, agents, names of hosts. */
+import { BuildError } from '../core/errors.ts';
+import { withoutPassword } from '../core/remote-url.ts';
 import type { FileTree } from '../core/tree.ts';
 import type { CompileOptions, NamedContext } from '../frontend/types.ts';
 import type { Bases } from './bases.ts';
@@ -35,7 +37,7 @@ export async function openClientSide(
   const locals = new Map([['context', context]]);
   const contexts = new Map<string, NamedContext>();
   for (const [name, source] of request.namedContexts ?? []) {
-    contexts.set(name, await openNamed(services, name, source, locals, bases, signal));
+    contexts.set(name, await openNamed(services, name, source, { locals, bases, remotes, signal }));
   }
   return {
     locals,
@@ -65,14 +67,23 @@ async function openNamed(
   services: Services,
   name: string,
   source: NamedContextSource,
-  locals: Map<string, FileTree>,
-  bases: Bases,
-  signal: AbortSignal,
+  { locals, bases, remotes, signal }: Omit<ClientSideOptions, 'context'> & { readonly locals: Map<string, FileTree> },
 ): Promise<NamedContext> {
   switch (source.kind) {
     case 'directory':
       locals.set(name, await openContextDirectory(source.path));
       return { kind: 'local' };
+    case 'remote': {
+      const { tree, dockerfile } = await remotes.context(source.url, { keepGitDir: false, signal });
+      if (dockerfile !== undefined) {
+        throw new BuildError(
+          'context-not-found',
+          `Cannot use "${withoutPassword(source.url)}" as the build context "${name}": it is not an archive`,
+        );
+      }
+      locals.set(name, tree);
+      return { kind: 'local' };
+    }
     case 'image':
       return { kind: 'image', reference: source.reference };
     case 'oci-layout': {

@@ -3,11 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { takeTurn } from '../cache/turn.ts';
 import { blobPath } from '../content/fs-store.ts';
+import { LocalTree } from '../context/local.ts';
 import { downloadTree } from '../context/download-tree.ts';
-import type { Checkout, GitSource } from '../context/git.ts';
+import type { GitSource } from '../context/git.ts';
 import type { Download, HttpSource } from '../context/http.ts';
 import { unreachable } from '../core/exhaustive.ts';
+import { BuildError } from '../core/errors.ts';
 import type { GitUrl } from '../core/remote-url.ts';
+import { parseRemoteContext } from '../core/remote-url.ts';
 import type { FileTree } from '../core/tree.ts';
 import { keyDigest } from '../executor/keys.ts';
 import type { RemoteOptions, RemoteSource, RemoteSources } from '../executor/types.ts';
@@ -16,11 +19,18 @@ import type { GitOp, HttpOp } from '../solver/op.ts';
 import type { Services } from './services.ts';
 import { StorePaths } from './services.ts';
 
+export interface RemoteContext {
+  readonly tree: FileTree;
+  /** What was downloaded is no archive but this text; there are no files. */
+  readonly dockerfile?: string;
+}
+
 /** The sources of one build; disposing removes what was checked out for it. */
 export interface Remotes extends RemoteSources, AsyncDisposable {
-  download(url: string, signal: AbortSignal): Promise<Download>;
-  /** The files of a repository in a directory of their own. */
-  checkout(url: GitUrl, keepGitDir: boolean, signal: AbortSignal): Promise<Checkout>;
+  /** A file as it is now. */
+  download(url: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** A repository, or an archive or a Dockerfile by HTTP, as a build context. */
+  context(url: string, options: { readonly keepGitDir: boolean; readonly signal: AbortSignal }): Promise<RemoteContext>;
 }
 
 /** A fetch by git may take long, and others who want the same repository wait for it. */
@@ -49,7 +59,8 @@ export function openRemotes(services: Services): Remotes {
 
 class BuildRemotes implements Remotes {
   readonly #services: Services;
-  readonly #checkouts: Checkout[] = [];
+  /** Directories that last as long as the build. */
+  readonly #kept: AsyncDisposable[] = [];
   #client: HttpClient | undefined;
   #http: Promise<HttpSource> | undefined;
   #git: Promise<GitSource> | undefined;
@@ -69,11 +80,31 @@ class BuildRemotes implements Remotes {
     }
   }
 
-  async download(url: string, signal: AbortSignal): Promise<Download> {
-    return (await this.#openHttp()).fetch(url, { signal });
+  async download(url: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const { digest } = await (await this.#openHttp()).fetch(url, { signal });
+    return this.#services.content.open(digest);
   }
 
-  async checkout(url: GitUrl, keepGitDir: boolean, signal: AbortSignal): Promise<Checkout> {
+  async context(url: string, options: Parameters<Remotes['context']>[1]): Promise<RemoteContext> {
+    const { signal } = options;
+    const parsed = parseRemoteContext(url);
+    switch (parsed?.kind) {
+      case undefined:
+        throw new BuildError('context-not-found', `Cannot use "${url}" as the build context: it is not a URL`);
+      case 'http': {
+        const { openStreamContext } = await import('../context/tar.ts');
+        const opened = this.#keep(await openStreamContext(await this.download(url, signal), { signal }));
+        const { path, dockerfile } = opened;
+        return { tree: new LocalTree(path), ...(dockerfile !== undefined && { dockerfile }) };
+      }
+      case 'git':
+        return this.#gitContext(parsed, parsed.keepGitDir ?? options.keepGitDir, signal);
+      default:
+        return unreachable(parsed);
+    }
+  }
+
+  async #gitContext(url: GitUrl, keepGitDir: boolean, signal: AbortSignal): Promise<RemoteContext> {
     const { remote, ref, checksum, subdir, submodules = true } = url;
     const git = await this.#openGit();
     const commit = await git.resolve({ remote, ref, checksum, signal });
@@ -120,9 +151,9 @@ class BuildRemotes implements Remotes {
     return { content, open: onceOpened(open) };
   }
 
-  #keep(checkout: Checkout): Checkout {
-    this.#checkouts.push(checkout);
-    return checkout;
+  #keep<T extends AsyncDisposable>(opened: T): T {
+    this.#kept.push(opened);
+    return opened;
   }
 
   #openHttp(): Promise<HttpSource> {
@@ -156,7 +187,7 @@ class BuildRemotes implements Remotes {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#client?.close();
-    await Promise.all(this.#checkouts.map((checkout) => checkout[Symbol.asyncDispose]()));
+    await Promise.all(this.#kept.map((opened) => opened[Symbol.asyncDispose]()));
   }
 }
 

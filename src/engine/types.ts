@@ -22,6 +22,8 @@ export interface CallOptions {
 /** Where the files of a build come from. */
 export type ContextSource =
   | { readonly kind: 'directory'; readonly path: string }
+  /** A repository, or a tar or Dockerfile by HTTP. */
+  | { readonly kind: 'remote'; readonly url: string }
   /** A tar (plain or compressed) or, when it isn't one, a Dockerfile without a context: `-`. */
   | { readonly kind: 'stream'; readonly stream: AsyncIterable<Uint8Array> };
 
@@ -30,6 +32,8 @@ export type DockerfileSource =
   | { readonly kind: 'default' }
   /** `-f`: relative to the client's working directory, already made absolute; `shown` is what the user wrote. */
   | { readonly kind: 'path'; readonly path: string; readonly shown: string }
+  /** `-f https://...`. */
+  | { readonly kind: 'url'; readonly url: string }
   /** `-f -`. */
   | { readonly kind: 'stream'; readonly stream: AsyncIterable<Uint8Array> };
 
@@ -72,6 +76,8 @@ export type SecretInput =
 /** What `--build-context` names. */
 export type NamedContextSource =
   | { readonly kind: 'directory'; readonly path: string }
+  /** A repository, or a tar by HTTP. */
+  | { readonly kind: 'remote'; readonly url: string }
   | { readonly kind: 'image'; readonly reference: string }
   /** An image of an OCI image layout; without tag and digest `latest`, or the only one. */
   | { readonly kind: 'oci-layout'; readonly path: string; readonly tag?: string; readonly digest?: Digest };

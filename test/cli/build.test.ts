@@ -124,13 +124,33 @@ test('leaves the name of a Dockerfile in a tar as it is', async () => {
   assert.equal((await requested(['-f', 'a/b', '-'])).dockerfile, { kind: 'path', path: 'a/b', shown: 'a/b' });
 });
 
+for (const url of [
+  'https://example.com/x.git#main:sub',
+  'git@example.com:x.git',
+  'http://example.com/x.tar',
+  'github.com/a/b',
+]) {
+  test(`takes ${url} as a remote context, and its Dockerfile from there`, async () => {
+    const request = await requested(['-f', 'a/b', url]);
+    assert.equal(request.context, { kind: 'remote', url });
+    assert.equal(request.dockerfile, { kind: 'path', path: 'a/b', shown: 'a/b' });
+  });
+}
+
+test('takes a Dockerfile from a URL', async () => {
+  const request = await requested(['-f', 'https://example.com/Dockerfile', '.']);
+  assert.equal(request.dockerfile, { kind: 'url', url: 'https://example.com/Dockerfile' });
+});
+
 const REFUSED: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['an unknown network', ['--network', 'bridge', '.'], /Cannot use "bridge" for "--network"/],
   ['an unknown progress', ['--progress', 'plan', '.'], /did you mean "plain"/],
   ['a bad tag', ['-t', 'UPPER', '.'], /ERROR: Cannot parse image name "UPPER"/],
   ['a bad platform', ['--platform', 'a/b/c/d', '.'], /Cannot parse platform/],
   ['several platforms', ['--platform', 'linux/amd64,linux/arm64', '.'], /only one platform at a time/],
-  ['a remote context', ['https://example.com/x.git'], /remote contexts are not supported/],
+  ['an image as the context', ['docker-image://alpine'], /images are no build contexts/],
+  ['a malformed URL', ['https://example.com/x.git#a..b'], /"a\.\.b" is not a name that git allows/],
+  ['a URL without a host', ['http://[x/'], /Cannot use "http:.*": it is not a URL/],
   ['a build argument without a name', ['--build-arg', '=1', '.'], /want KEY=VALUE/],
   [
     'a flag of Docker that is missing',

@@ -1,19 +1,24 @@
 /** `tsbuild build`: the default command. */
+import { statSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { hexOf } from '../../core/digest.ts';
 import { BuildError, ExitStatus } from '../../core/errors.ts';
+import { isRemoteContext } from '../../core/remote-url.ts';
 import { parsePlatform } from '../../core/platform.ts';
+import { formatLocation } from '../../core/source.ts';
 import type { BuildOutcome, BuildRequest, BuildWarning, ContextSource, DockerfileSource } from '../../engine/types.ts';
 import { parseReference } from '../../oci/reference.ts';
 import { buildInputs, INPUT_OPTIONS } from '../build-inputs.ts';
 import { proxyBuildArgs } from '../docker-config.ts';
+import { parseCall } from '../calls/parse-call.ts';
 import { keyValues, labels } from '../key-values.ts';
 import { notAChoice } from '../parse.ts';
 import { printableText } from '../progress/log-lines.ts';
 import type { ProgressMode } from '../progress/renderer.ts';
 import { PROGRESS_MODES } from '../progress/renderer.ts';
 import { warningBlock, withProgress } from '../progress/with-progress.ts';
+import { remoteContext } from '../remote-context.ts';
 import type { CliDeps, CommandContext, Environment } from '../types.ts';
 import { defineCommand } from '../types.ts';
 import { UNSUPPORTED_BUILD_FLAGS } from '../unsupported-flags.ts';
@@ -22,7 +27,7 @@ const NETWORKS = ['default', 'none', 'host'] as const;
 
 export const build = defineCommand({
   name: 'build',
-  operands: 'PATH | -',
+  operands: 'PATH | URL | -',
   summary: 'Build an image from a Dockerfile',
   options: {
     tag: { kind: 'list', short: 't', placeholder: 'NAME[:TAG]', describe: 'Name of the image' },
@@ -44,6 +49,12 @@ export const build = defineCommand({
     network: { kind: 'value', placeholder: 'MODE', describe: 'Network of RUN steps', choices: NETWORKS },
     label: { kind: 'list', placeholder: 'KEY=VALUE', describe: 'Label of the image' },
     ...INPUT_OPTIONS,
+    check: { kind: 'flag', describe: 'Check the Dockerfile instead of building' },
+    call: {
+      kind: 'value',
+      placeholder: 'METHOD',
+      describe: 'Ask about the build: check, outline or targets[,format=json]',
+    },
     progress: { kind: 'value', placeholder: 'MODE', describe: 'How progress is shown', choices: PROGRESS_MODES },
     quiet: { kind: 'flag', short: 'q', describe: 'Print only the image ID' },
     iidfile: { kind: 'value', placeholder: 'FILE', describe: 'Write the image ID to a file' },
@@ -55,6 +66,7 @@ export const build = defineCommand({
     const { deps, env } = context;
     const quiet = args.flag('quiet');
     const mode = quiet ? 'quiet' : progressMode(args.value('progress'), env);
+    const call = parseCall(args.value('call'), args.flag('check'));
     const noCache = args.flag('no-cache');
     const [target, platform] = [args.value('target'), args.value('platform')];
     const request: BuildRequest = {
@@ -72,6 +84,10 @@ export const build = defineCommand({
       labels: labels('--label', args.list('label')),
       ...buildInputs(args, context, { ...(platform !== undefined && { platform }), noCache }),
     };
+    if (call !== undefined) {
+      const { runCall } = await import('../calls/call.ts');
+      return runCall(call, request, { root: context.root(), signal: deps.signal }, deps.stdout);
+    }
     const iidFile = args.value('iidfile');
     const idPath = iidFile === undefined ? undefined : resolve(deps.cwd, iidFile);
     // An ID of an earlier build must not be taken for this one's.
@@ -100,17 +116,27 @@ function sources(
 ): { readonly context: ContextSource; readonly dockerfile: DockerfileSource } {
   if (path === '-' && file === '-')
     throw new BuildError('usage', 'Cannot read both the context and the Dockerfile from stdin');
-  if (/^(?:https?|git|ssh|oci-layout|docker-image):\/\/|^git@|^github\.com\//.test(path)) {
-    throw new BuildError('unsupported', `Cannot use "${path}" as the context: remote contexts are not supported`);
+  if (/^(?:oci-layout|docker-image):\/\//.test(path)) {
+    throw new BuildError('unsupported', `Cannot use "${path}" as the context: images are no build contexts`);
   }
   if (path === '') throw new BuildError('usage', 'The path of the context is empty');
-  const context: ContextSource =
-    path === '-' ? { kind: 'stream', stream: deps.stdin() } : { kind: 'directory', path: resolve(deps.cwd, path) };
+  const context = contextSource(path, deps);
   if (file === undefined || file === '') return { context, dockerfile: { kind: 'default' } };
   if (file === '-') return { context, dockerfile: { kind: 'stream', stream: deps.stdin() } };
-  // The Dockerfile of a tar is inside it, so its name is left as it is.
-  const absolute = path === '-' ? file : resolve(deps.cwd, file);
+  if (/^https?:\/\//i.test(file)) return { context, dockerfile: { kind: 'url', url: file } };
+  // The Dockerfile of a tar or a repository is inside it, so its name is left as it is.
+  const absolute = context.kind === 'directory' ? resolve(deps.cwd, file) : file;
   return { context, dockerfile: { kind: 'path', path: absolute, shown: file } };
+}
+
+/** As Docker tells them apart: a directory that exists is never taken for a URL. */
+function contextSource(path: string, deps: CliDeps): ContextSource {
+  if (path === '-') return { kind: 'stream', stream: deps.stdin() };
+  const absolute = resolve(deps.cwd, path);
+  if (!isRemoteContext(path) || statSync(absolute, { throwIfNoEntry: false })?.isDirectory() === true) {
+    return { kind: 'directory', path: absolute };
+  }
+  return remoteContext(path);
 }
 
 function checkedTag(tag: string): string {
@@ -150,5 +176,6 @@ function report(outcome: BuildOutcome, mode: ProgressMode, { deps }: CommandCont
 }
 
 function warningText({ message, range }: BuildWarning): string {
-  return range === undefined ? printableText(message) : `${printableText(message)} (line ${range.start.line})`;
+  const text = printableText(message);
+  return range === undefined ? text : `${text} (${printableText(formatLocation(range))})`;
 }
