@@ -25,6 +25,9 @@ export interface RemoteContext {
   readonly dockerfile?: string;
 }
 
+/** Where downloads are kept. */
+export type RemoteStore = Pick<Services, 'root' | 'content'>;
+
 /** The sources of one build; disposing removes what was checked out for it. */
 export interface Remotes extends RemoteSources, AsyncDisposable {
   /** A file as it is now. */
@@ -53,19 +56,19 @@ const GIT_ENVIRONMENT = [
   'ALL_PROXY',
 ];
 
-export function openRemotes(services: Services): Remotes {
+export function openRemotes(services: RemoteStore): Remotes {
   return new BuildRemotes(services);
 }
 
 class BuildRemotes implements Remotes {
-  readonly #services: Services;
+  readonly #services: RemoteStore;
   /** Directories that last as long as the build. */
   readonly #kept: AsyncDisposable[] = [];
   #client: HttpClient | undefined;
   #http: Promise<HttpSource> | undefined;
   #git: Promise<GitSource> | undefined;
 
-  constructor(services: Services) {
+  constructor(services: RemoteStore) {
     this.#services = services;
   }
 
