@@ -8,7 +8,7 @@
  *
  * - The hard-link group is the name of the first entry of the selection that is the same file, empty where there is only one: links
  *   survive a copy, so they are part of what it makes. BuildKit leaves them out.
- * - Node cannot read extended attributes. Where a caller can (`xattrDigest`), their digest is a field; else it is empty.
+ * - Extended attributes are those of files, where the tree knows them: in layers, not in a directory of the client.
  */
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
@@ -35,8 +35,6 @@ export interface HashEntriesOptions {
   /** Owners become 0:0, as in a COPY from the client's context. */
   readonly resetOwner: boolean;
   readonly signal?: AbortSignal;
-  /** Digest of the extended attributes that a copy keeps (`security.capability`), undefined for none. */
-  readonly xattrDigest?: (path: string) => Digest | undefined;
   /** Milliseconds since 1970 by the clock that file times are set by. */
   readonly clock?: () => number;
 }
@@ -74,7 +72,8 @@ export async function hashEntries(
     const target = type === 'symlink' ? tree.readlink(path) : '';
     const numbers = device === undefined ? '' : `${device.major}:${device.minor}`;
     const group = hardLinkId === undefined ? '' : (groups.get(hardLinkId) ?? '');
-    const xattrs = options.xattrDigest?.(path) ?? '';
+    // A copy does not carry over those of directories.
+    const xattrs = type === 'file' ? (entry.xattrDigest ?? '') : '';
     const content = type === 'file' ? (contents[index] ?? missing(name)) : '';
     digest.add(
       `${name}\0${type}\0${mode}\0${uid}\0${gid}\0${entry.size}\0${target}\0${numbers}\0${group}\0${xattrs}\0${content}\0`,

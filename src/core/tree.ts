@@ -4,6 +4,7 @@
  * Paths are rooted and clean (`/a/b`); `/` is the tree itself. No method follows a symbolic link in the last part of
  * a path, and none follows one in the other parts either: `resolvePath` in this file does, inside the tree.
  */
+import type { Digest } from './digest.ts';
 import { BuildError } from './errors.ts';
 import { parentPath, pathParts, rootedPath } from './paths.ts';
 
@@ -22,6 +23,8 @@ export interface TreeEntry {
   readonly device?: { readonly major: number; readonly minor: number };
   /** Equal for the names of one hard-linked file within the tree; absent for a file with one name. */
   readonly hardLinkId?: string;
+  /** Of the capabilities and `user.*` attributes of a file or directory, where it has any and they are known: Node cannot read them. */
+  readonly xattrDigest?: Digest;
   /** What a memo of this file's content may be keyed by: changes whenever the content may have changed. */
   readonly statKey: string;
 }

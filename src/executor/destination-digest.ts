@@ -69,7 +69,8 @@ class SeenBase implements DestinationBase {
 /** A directory may become part of the layer as it is; anything else is passed through or replaced. */
 function factsOf(entry: TreeEntry | undefined): readonly (string | number)[] {
   if (entry === undefined) return ['none'];
-  return entry.type === 'directory' ? ['directory', entry.mode, entry.uid, entry.gid] : [entry.type];
+  const { type, mode, uid, gid, xattrDigest } = entry;
+  return type === 'directory' ? [type, mode, uid, gid, ...(xattrDigest === undefined ? [] : [xattrDigest])] : [type];
 }
 
 const nothing = async (): Promise<void> => undefined;

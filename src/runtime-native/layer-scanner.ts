@@ -4,13 +4,17 @@
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import type { Socket } from 'node:net';
+import type { Digest } from '../core/digest.ts';
+import { digestOf } from '../core/digest.ts';
 import { BuildError } from '../core/errors.ts';
 import { decodeLatin1Path, encodePath } from '../core/path-bytes.ts';
+import { compareBytes } from '../core/paths.ts';
 import { layerError } from './files-errors.ts';
 import { decodeReply } from './files-wire.ts';
 
 export interface ScannedLayer {
   readonly opaqueDirs: readonly string[];
+  readonly xattrs: ReadonlyMap<string, Digest>;
   readonly fingerprint: string;
 }
 
@@ -89,11 +93,25 @@ export class LayerScanner {
     }
     if (rest.length < size) return 0;
     this.requests.shift();
-    const parts = rest.toString('latin1', 0, size).split('\0');
-    const fingerprint = parts.pop() ?? '';
-    request.resolve({ opaqueDirs: parts.map(decodeLatin1Path), fingerprint });
+    request.resolve(readAnswer(rest.toString('latin1', 0, size)));
     return SIZE_BYTES + size;
   }
+}
+
+/** The fields of an answer, as src/runtime-native/c/files.h has them. */
+function readAnswer(text: string): ScannedLayer {
+  const fields = text.split('\0');
+  const fingerprint = fields.pop() ?? '';
+  const opaqueDirs: string[] = [];
+  const xattrs = new Map<string, Digest>();
+  const next = fields.values();
+  for (const field of next) {
+    const path = decodeLatin1Path(field.slice(1));
+    if (field.startsWith('o')) opaqueDirs.push(path);
+    // File systems list attributes in no particular order.
+    else xattrs.set(path, digestOf((next.next().value ?? '').split(',').sort(compareBytes).join('\n')));
+  }
+  return { opaqueDirs, xattrs, fingerprint };
 }
 
 /** The pipes of a child process are sockets. */

@@ -9,6 +9,7 @@
  * Every path is relative to the root and resolved inside it: symbolic links in its parents are followed, never out of the root; the last
  * part is never followed unless `through` says so. Missing parents are made with mode 0755, owner 0:0.
  */
+import type { Digest } from '../core/digest.ts';
 import type { RootfsSpec } from './types.ts';
 
 export interface Metadata {
@@ -76,8 +77,15 @@ export interface NativeFiles {
    * hard links to the first name, whole-second times, PAX records only where needed.
    */
   packLayer(dir: string, options?: { readonly signal?: AbortSignal }): import('node:stream').Readable;
-  /** One walk over a layer directory: its opaque directories, as rooted paths, and what tells it from an incomplete copy. */
-  scanLayer(dir: string): Promise<{ readonly opaqueDirs: readonly string[]; readonly fingerprint: string }>;
+  /**
+   * One walk over a layer directory: its opaque directories, as rooted paths; digests of the attributes that a copy keeps, by the paths that
+   * have any; and what tells the layer from an incomplete copy.
+   */
+  scanLayer(dir: string): Promise<{
+    readonly opaqueDirs: readonly string[];
+    readonly xattrs: ReadonlyMap<string, Digest>;
+    readonly fingerprint: string;
+  }>;
   /** Removes a tree of the host, whatever the modes of its directories; no error if it does not exist. */
   removeTree(path: string): Promise<void>;
 }

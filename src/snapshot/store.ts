@@ -51,6 +51,8 @@ interface Meta {
   readonly bootId: string;
   readonly fingerprint: string;
   readonly opaqueDirs: readonly string[];
+  /** Absent where there are none, and in what earlier versions wrote. */
+  readonly xattrs?: readonly (readonly [path: string, digest: Digest])[];
 }
 
 const ID = /^[a-z0-9]+$/;
@@ -96,9 +98,16 @@ class DirectorySnapshotStore implements SnapshotStore {
   }
 
   private async commit(id: string, dir: string): Promise<Snapshot> {
-    const scan = await this.options.scanLayer(join(dir, 'fs'));
+    const { fingerprint, opaqueDirs, xattrs } = await this.options.scanLayer(join(dir, 'fs'));
     await this.removeWork(join(dir, 'work'));
-    const meta: Meta = { version: 1, createdAtMs: this.options.now(), bootId: this.owner.bootId, ...scan };
+    const meta: Meta = {
+      version: 1,
+      createdAtMs: this.options.now(),
+      bootId: this.owner.bootId,
+      fingerprint,
+      opaqueDirs,
+      ...(xattrs.size > 0 && { xattrs: [...xattrs] }),
+    };
     writeFileSync(join(dir, 'meta.json'), JSON.stringify(meta));
     renameSync(dir, this.committedPath(id));
     return this.snapshot(id, meta);
@@ -214,8 +223,9 @@ class DirectorySnapshotStore implements SnapshotStore {
   }
 
   private snapshot(id: string, meta: Meta): Snapshot {
-    const { createdAtMs, opaqueDirs } = meta;
-    return { id: id as SnapshotId, dir: join(this.committedPath(id), 'fs'), createdAtMs, opaqueDirs };
+    const { createdAtMs, opaqueDirs, xattrs = [] } = meta;
+    const dir = join(this.committedPath(id), 'fs');
+    return { id: id as SnapshotId, dir, createdAtMs, opaqueDirs, xattrs: new Map(xattrs) };
   }
 
   private replaceFile(path: string, text: string): void {

@@ -35,11 +35,14 @@ export interface Snapshot {
   readonly createdAtMs: number;
   /** Rooted paths of the directories that hide everything of lower layers. */
   readonly opaqueDirs: readonly string[];
+  /** `TreeEntry.xattrDigest` by rooted path; empty for a snapshot of a store that did not keep them yet. */
+  readonly xattrs: ReadonlyMap<string, Digest>;
 }
 
 /** What a walk over a layer directory finds out; the native binary fulfils it. */
 export interface LayerScan {
   readonly opaqueDirs: readonly string[];
+  readonly xattrs: ReadonlyMap<string, Digest>;
   /** Equal for two walks that saw the same names, types, owners, modes, sizes and times. */
   readonly fingerprint: string;
 }

@@ -6,6 +6,7 @@
  */
 import type { BigIntStats } from 'node:fs';
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import type { Digest } from '../core/digest.ts';
 import { BuildError, errnoOf } from '../core/errors.ts';
 import { decodeLatin1Path, decodePath, fsPath } from '../core/path-bytes.ts';
 import { baseName, compareBytes, parentPath } from '../core/paths.ts';
@@ -16,11 +17,13 @@ import type { LayerScan } from './types.ts';
 export interface ViewLayer {
   readonly dir: string;
   readonly opaqueDirs: readonly string[];
+  readonly xattrs?: ReadonlyMap<string, Digest>;
 }
 
 interface Layer {
   readonly dir: string;
   readonly opaque: ReadonlySet<string>;
+  readonly xattrs: ReadonlyMap<string, Digest>;
 }
 
 interface Node {
@@ -35,13 +38,17 @@ interface Node {
 /** The root of a stack without layers. */
 const EMPTY_ROOT: TreeEntry = { type: 'directory', mode: 0o755, uid: 0, gid: 0, size: 0, mtimeNs: 0n, statKey: '' };
 
+const NONE: ReadonlyMap<string, Digest> = new Map();
+
 /** A stack that does not change while the view is in use. Look-ups are remembered. */
 export class MergedView implements FileTree {
   private readonly nodes = new Map<string, Node | undefined>();
 
   /** `layers`: lowest first. */
   constructor(layers: readonly ViewLayer[]) {
-    const highestFirst = layers.map(({ dir, opaqueDirs }): Layer => ({ dir, opaque: new Set(opaqueDirs) })).reverse();
+    const highestFirst = layers
+      .map(({ dir, opaqueDirs, xattrs = NONE }): Layer => ({ dir, opaque: new Set(opaqueDirs), xattrs }))
+      .reverse();
     const [top] = highestFirst;
     const entry = top === undefined ? EMPTY_ROOT : entryOf(lstatSync(top.dir, { bigint: true }));
     const hiding = highestFirst.findIndex((layer) => layer.opaque.has('/'));
@@ -100,8 +107,8 @@ export async function openView(
   lower: readonly ViewLayer[],
   top: { readonly dir: string; readonly scanLayer: (dir: string) => Promise<LayerScan> },
 ): Promise<MergedView> {
-  const { opaqueDirs } = await top.scanLayer(top.dir);
-  return new MergedView([...lower, { dir: top.dir, opaqueDirs }]);
+  const { opaqueDirs, xattrs } = await top.scanLayer(top.dir);
+  return new MergedView([...lower, { dir: top.dir, opaqueDirs, xattrs }]);
 }
 
 function find(parent: Node, path: string): Node | undefined {
@@ -118,7 +125,7 @@ function find(parent: Node, path: string): Node | undefined {
     const isDirectory = stats.isDirectory();
     // A non-directory below a directory is hidden by it, with everything further down.
     if (entry !== undefined && !isDirectory) break;
-    entry ??= entryOf(stats);
+    entry ??= entryOf(stats, layer.xattrs.get(path));
     layers.push(layer);
     if (!isDirectory || layer.opaque.has(path)) break;
   }
@@ -166,7 +173,7 @@ const TYPES: Readonly<Record<number, EntryType>> = {
   0o140000: 'socket',
 };
 
-function entryOf(stats: BigIntStats): TreeEntry {
+function entryOf(stats: BigIntStats, xattrDigest?: Digest): TreeEntry {
   const mode = Number(stats.mode);
   const type = TYPES[mode & 0o170000];
   if (type === undefined)
@@ -180,6 +187,7 @@ function entryOf(stats: BigIntStats): TreeEntry {
     mtimeNs: stats.mtimeNs,
     ...((type === 'character' || type === 'block') && { device: deviceOf(Number(stats.rdev)) }),
     ...(type !== 'directory' && stats.nlink > 1n && { hardLinkId: `${stats.dev}:${stats.ino}` }),
+    ...(xattrDigest !== undefined && { xattrDigest }),
     statKey: `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`,
   };
 }

@@ -141,11 +141,12 @@ test('names of one file are told from equal files, but not where only one name i
   assert.is(await hashForged([named('a', linked('1')), named('b', linked('2'))]), separate);
 });
 
-test('attributes enter where a caller can read them', async () => {
-  const entries = [{ path: '/a', name: 'a', entry: FILE }];
-  const plain = await hashForged(entries);
-  assert.is(await hashForged(entries, { xattrDigest: () => undefined }), plain);
-  assert.is.not(await hashForged(entries, { xattrDigest: () => digestOf('capability') }), plain);
+test('attributes of files enter where they are known, those of directories do not', async () => {
+  const of = (entry: TreeEntry): HashedEntry[] => [{ path: '/a', name: 'a', entry }];
+  const known = { xattrDigest: digestOf('capability') };
+  assert.is.not(await hashForged(of({ ...FILE, ...known })), await hashForged(of(FILE)));
+  const directory: TreeEntry = { ...FILE, type: 'directory', size: 0 };
+  assert.is(await hashForged(of({ ...directory, ...known })), await hashForged(of(directory)));
 });
 
 test('fields cannot run into each other', async () => {

@@ -12,7 +12,9 @@ const id = (text: string): SnapshotId => text as SnapshotId;
 const stored = new Set(['a1', 'b2']);
 const codec = createResultCodec({
   get: async (wanted): Promise<Snapshot | undefined> =>
-    stored.has(wanted) ? { id: wanted, dir: `/${wanted}`, createdAtMs: 0, opaqueDirs: [] } : undefined,
+    stored.has(wanted)
+      ? { id: wanted, dir: `/${wanted}`, createdAtMs: 0, opaqueDirs: [], xattrs: new Map() }
+      : undefined,
 });
 
 const ROUND_TRIPS: readonly BuildResult[] = [

@@ -10,6 +10,7 @@ import { hostPlatform } from '../../src/core/platform.ts';
 import { createResultCodec } from '../../src/executor/codec.ts';
 import { createExecutor } from '../../src/executor/handler.ts';
 import type { BuildResult } from '../../src/executor/types.ts';
+import type { SnapshotId } from '../../src/snapshot/types.ts';
 import { GraphBuilder } from '../../src/solver/graph.ts';
 import { createSolver } from '../../src/solver/job.ts';
 import type { Op } from '../../src/solver/op.ts';
@@ -30,6 +31,8 @@ class Builds {
   readonly dir: string;
   /** What was unpacked, and which vertices ran. */
   unpacked = 0;
+  /** The one layer of each image that is not the base, by reference. */
+  readonly images = new Map<string, SnapshotId>();
   ran: string[] = [];
 
   constructor(rig: ExecutorRig, dir: string) {
@@ -44,8 +47,10 @@ class Builds {
       memo: createContentMemo({ dir: join(this.rig.root, 'cache') }),
       locals: new Map([['context', new LocalTree(this.dir)]]),
       unpacker: async () => ({
-        unpack: async () => {
+        unpack: async (reference) => {
           this.unpacked++;
+          const layer = this.images.get(reference);
+          if (layer !== undefined) return [layer];
           return base.result.kind === 'layers' ? base.result.layers : [];
         },
       }),
@@ -120,6 +125,42 @@ test('a failed command is not remembered', async () => {
   for (let times = 0; times < 2; times++) {
     await rejectsWith('run-failed', () => builds.build(withRun('exit 7')), /exit code: 7/);
   }
+});
+
+test('a capability alone makes a copied file another one', async () => {
+  await using temp = await tempDir();
+  await using rig = await ExecutorRig.open();
+  const builds = new Builds(rig, temp.path);
+  const files = await rig.deps.files();
+  const layerWith = async (capability: string): Promise<SnapshotId> => {
+    const active = await rig.snapshots.prepare();
+    await using writer = files.openWriter({ kind: 'directory', path: active.upper });
+    const xattrs = new Map([['security.capability', Buffer.from(capability, 'hex')]]);
+    const metadata = { mode: 0o755, uid: 0, gid: 0, mtimeNs: 0n, xattrs };
+    await writer.file('/tool', metadata, { kind: 'bytes', data: Buffer.from('x') }, { existing: 'update' });
+    await writer.close();
+    return (await active.commit()).id;
+  };
+  const layers = [
+    await layerWith('0100000200040000000000000000000000000000'),
+    await layerWith('0100000200040000000000000000000000000000'),
+    await layerWith('0100000200080000000000000000000000000000'),
+  ];
+  const made: BuildResult[] = [];
+  for (const [index, layer] of layers.entries()) {
+    builds.images.set(`tools-${index}`, layer);
+    const image: Op = { ...BASE, reference: `tools-${index}`, manifest: digestOf(layer) };
+    made.push(
+      await builds.build((graph) => {
+        const tools = graph.add({ op: image, inputs: [], name: 'tools' });
+        const scratch = graph.add({ op: { kind: 'scratch' }, inputs: [], name: 'scratch' });
+        const action = copyAction({ selection: from('/tool'), destination: '/tool', resetOwner: false });
+        return graph.add({ op: { kind: 'file', actions: [action] }, inputs: [scratch, tools], name: 'copy' });
+      }),
+    );
+  }
+  assert.equal(made[1], made[0], 'equal capabilities are equal');
+  assert.not.equal(made[2], made[0]);
 });
 
 test('a linked copy is found on another base and put on that one', async () => {

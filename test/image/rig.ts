@@ -34,7 +34,7 @@ export async function openImageRig(): Promise<ImageRig> {
       return createReadStream(join(path, 'tar'));
     },
     openWriter: misuse,
-    scanLayer: () => Promise.resolve({ opaqueDirs: [], fingerprint: '' }),
+    scanLayer: () => Promise.resolve({ opaqueDirs: [], xattrs: new Map(), fingerprint: '' }),
     removeTree: misuse,
   };
   const rig = { clockMs: Date.UTC(2024, 0, 1) };

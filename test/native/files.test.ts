@@ -372,6 +372,36 @@ for n in ('f','d','s','t'):
       '{}',
       `{'trusted.note': '7a'}`,
     ]);
+    const { xattrs: scanned } = await files.scanLayer(lab.dir);
+    assert.equal([...scanned.keys()].sort(), ['/d', '/f']);
+    assert.is.not(scanned.get('/d'), scanned.get('/f'));
+  });
+
+  test('a scan tells attributes apart by name and value, in whatever order they were set', async () => {
+    using lab = new Lab();
+    const [a, b] = [Buffer.from('a,b=\n'), Buffer.from([0, 255])];
+    const sets: readonly (readonly (readonly [string, Uint8Array])[])[] = [
+      [],
+      [['user.a', a]],
+      [['user.b', a]],
+      [['user.a', b]],
+      [
+        ['user.a', a],
+        ['user.b', b],
+      ],
+      [
+        ['user.b', b],
+        ['user.a', a],
+      ],
+    ];
+    await write(lab.dir, async (writer) => {
+      for (const [index, set] of sets.entries())
+        await writer.file(`/${index}`, { ...FILE, xattrs: new Map(set) }, bytes('x'), UPDATE);
+    });
+    const { xattrs } = await files.scanLayer(lab.dir);
+    assert.equal([...xattrs.keys()].sort(), ['/1', '/2', '/3', '/4', '/5']);
+    assert.is(new Set(xattrs.values()).size, 4);
+    assert.is(xattrs.get('/4'), xattrs.get('/5'));
   });
 
   test('names that are not UTF-8 arrive as they are', async () => {

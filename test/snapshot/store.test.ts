@@ -7,7 +7,7 @@ import { asDiffID, digestOf } from '../../src/core/digest.ts';
 import { BuildError } from '../../src/core/errors.ts';
 import { currentOwner, isAbandoned, ownedName } from '../../src/core/owner.ts';
 import { createSnapshotStore } from '../../src/snapshot/store.ts';
-import type { SnapshotId } from '../../src/snapshot/types.ts';
+import type { LayerScan, SnapshotId } from '../../src/snapshot/types.ts';
 
 const test = suite<{ root: string }>('snapshot store');
 
@@ -19,10 +19,11 @@ test.after.each((context) => {
 });
 
 /** Names and sizes; enough to notice a file that lost its content. */
-async function scanLayer(dir: string): Promise<{ opaqueDirs: string[]; fingerprint: string }> {
+async function scanLayer(dir: string): Promise<LayerScan> {
   const names = fs.readdirSync(dir, { recursive: true }).map(String).sort();
   return {
     opaqueDirs: ['/o'],
+    xattrs: new Map(names.includes('capable') ? [['/capable', digestOf('capability')]] : []),
     fingerprint: names.map((name) => `${name}:${fs.lstatSync(join(dir, name)).size}`).join(),
   };
 }
@@ -49,6 +50,20 @@ test('commit() keeps what was written and nothing of the work directory', async 
   assert.equal(await open(root).get(snapshot.id), snapshot);
   assert.equal(snapshot.opaqueDirs, ['/o']);
   assert.is(snapshot.createdAtMs, 1234);
+});
+
+test('a snapshot keeps what attributes its files have; one without them in its metadata has none', async ({ root }) => {
+  const store = open(root);
+  const active = await store.prepare();
+  fs.writeFileSync(join(active.upper, 'capable'), 'x');
+  const snapshot = await active.commit();
+  assert.equal([...snapshot.xattrs], [['/capable', digestOf('capability')]]);
+  assert.equal(await open(root).get(snapshot.id), snapshot);
+  const path = join(snapshot.dir, '../meta.json');
+  const { xattrs, ...meta } = JSON.parse(fs.readFileSync(path, 'utf8')) as Record<string, unknown>;
+  assert.ok(xattrs);
+  fs.writeFileSync(path, JSON.stringify(meta));
+  assert.equal(await open(root).get(snapshot.id), { ...snapshot, xattrs: new Map() });
 });
 
 test('disposing an uncommitted snapshot removes it', async ({ root }) => {

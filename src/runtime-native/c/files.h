@@ -101,6 +101,9 @@ int files_content(struct files_input *input, int fd, uint64_t size, const char *
 /* Copies the regular file `source` of the host, not through a link, to `fd`. */
 int files_copy_host(const char *source, int fd, const char *path, struct error *error);
 
+/* Whether a copy keeps an attribute: other ones belong to the file system, such as labels and overlay's own marks. */
+bool files_is_copied_xattr(const char *name);
+
 /* Gives `fd` the capabilities and the user's attributes of the host file; after its owner, whose change would drop them. */
 int files_copy_xattrs(const char *source, int fd, const char *path, struct error *error);
 
@@ -122,8 +125,10 @@ void files_forget_times(struct files_state *state, const char *path);
 int files_set_times(struct files_state *state, struct error *error);
 
 /*
- * `files scan`: the fingerprint and the opaque directories of each layer whose path comes on stdin, as a u32 size and the
- * bytes. One process serves many small layers, since starting one takes longer than a scan.
+ * `files scan`: what there is to know of each layer whose path comes on stdin, as a u32 size and the bytes. The answer has a
+ * u32 size as well, and fields with zero bytes between them: "o" and the path of an opaque directory; or "x" and the path of an
+ * entry with attributes that a copy keeps, then a field with these, each as NAME=VALUE in hexadecimal and ended by a comma; at the end
+ * the fingerprint. One process serves many small layers, since starting one takes longer than a scan.
  */
 int files_scan(void);
 

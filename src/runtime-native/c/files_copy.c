@@ -74,8 +74,7 @@ int files_copy_host(const char *source, int fd, const char *path, struct error *
   return files_copy_data(from, fd, source, path, error);
 }
 
-/* Others are the business of the file system that the source is on, such as labels and overlay's own marks. */
-static bool is_copied_xattr(const char *name) {
+bool files_is_copied_xattr(const char *name) {
   return strcmp(name, "security.capability") == 0 ||
          (strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0);
 }
@@ -87,7 +86,7 @@ int files_copy_xattrs(const char *source, int fd, const char *path, struct error
   if (size < 0)
     return errno == ENOTSUP ? 0 : fail(error, TREE_SOURCE, errno, "%s", source);
   for (const char *name = names; name < names + size; name += strlen(name) + 1) {
-    if (!is_copied_xattr(name))
+    if (!files_is_copied_xattr(name))
       continue;
     ssize_t got = lgetxattr(source, name, value, sizeof value);
     if (got < 0 && errno == ENODATA)

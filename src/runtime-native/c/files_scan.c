@@ -1,8 +1,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -22,8 +25,42 @@ static void mix(struct scan *scan, const void *data, size_t size) {
     scan->hash = (scan->hash ^ bytes[i]) * 0x100000001b3;
 }
 
+static void print_hex(FILE *out, const char *bytes, size_t size) {
+  for (size_t i = 0; i < size; i++)
+    fprintf(out, "%02x", (unsigned char)bytes[i]);
+}
+
+/* Not in the fingerprint, which is compared with those that stores have kept. */
+static int print_xattrs(struct scan *scan, const struct tree_entry *entry, struct error *error) {
+  static char names[XATTR_LIST_MAX];
+  static char value[XATTR_SIZE_MAX];
+  char path[sizeof "/proc/self/fd/" + 16 + NAME_MAX];
+  if ((size_t)snprintf(path, sizeof path, "/proc/self/fd/%d/%s", entry->parent, entry->name) >= sizeof path)
+    return fail(error, TREE_READ, ENAMETOOLONG, "%s", entry->path);
+  ssize_t size = llistxattr(path, names, sizeof names);
+  if (size < 0)
+    return errno == ENOTSUP ? 0 : fail(error, TREE_READ, errno, "%s", entry->path);
+  bool found = false;
+  for (const char *name = names; name < names + size; name += strlen(name) + 1) {
+    if (!files_is_copied_xattr(name))
+      continue;
+    ssize_t got = lgetxattr(path, name, value, sizeof value);
+    if (got < 0)
+      return fail(error, TREE_READ, errno, "%s", entry->path);
+    if (!found)
+      fprintf(scan->out, "x/%s%c", entry->path, '\0');
+    found = true;
+    print_hex(scan->out, name, strlen(name));
+    fputc('=', scan->out);
+    print_hex(scan->out, value, (size_t)got);
+    fputc(',', scan->out);
+  }
+  if (found)
+    fputc('\0', scan->out);
+  return 0;
+}
+
 static int visit(void *context, const struct tree_entry *entry, struct error *error) {
-  (void)error;
   struct scan *scan = context;
   const struct stat *stat = &entry->stat;
   int64_t numbers[] = {stat->st_mode,
@@ -38,11 +75,11 @@ static int visit(void *context, const struct tree_entry *entry, struct error *er
   mix(scan, numbers, sizeof numbers);
   scan->count++;
   if (entry->opaque)
-    fprintf(scan->out, "/%s%c", entry->path, '\0');
-  return 0;
+    fprintf(scan->out, "o/%s%c", entry->path, '\0');
+  return S_ISREG(stat->st_mode) || S_ISDIR(stat->st_mode) ? print_xattrs(scan, entry, error) : 0;
 }
 
-/* Writes the opaque directories, each followed by a zero byte, and at the end the fingerprint. */
+/* Writes the answer's fields (files.h). */
 static int scan_layer(const char *path, FILE *out, struct error *error) {
   struct scan scan = {.out = out, .hash = 0xcbf29ce484222325};
   cleanup_fd int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -50,7 +87,7 @@ static int scan_layer(const char *path, FILE *out, struct error *error) {
   if (opaque < 0)
     return fail(error, TREE_ROOT, errno, "%s", path);
   if (opaque == 1)
-    fprintf(out, "/%c", '\0');
+    fprintf(out, "o/%c", '\0');
   if (tree_walk(root, visit, &scan, error) < 0)
     return -1;
   fprintf(out, "%" PRIu64 "-%016" PRIx64, scan.count, scan.hash);
