@@ -35,11 +35,13 @@ export async function main(argv: readonly string[], env: Environment, deps: CliD
 }
 
 function createContext(root: string | undefined, env: Environment, deps: CliDeps): CommandContext {
+  const chosenRoot = (): string => storeRoot(root, env, deps.cwd, deps.uid);
   return {
     deps,
     env,
+    root: chosenRoot,
     withEngine: async <T>(work: (engine: Engine) => Promise<T>): Promise<T> => {
-      await using engine = await deps.createEngine({ root: storeRoot(root, env, deps.cwd, deps.uid) });
+      await using engine = await deps.createEngine({ root: chosenRoot() });
       return await work(engine);
     },
   };

@@ -2,7 +2,7 @@
 
 /** `docker build` and `docker buildx build`. */
 export const UNSUPPORTED_BUILD_FLAGS = words(`
-  attest builder cache-from cache-to call check cgroup-parent compress
+  attest builder cache-from cache-to cgroup-parent compress
   cpu-period cpu-quota cpu-shares c cpuset-cpus cpuset-mems debug D disable-content-trust force-rm isolation
   memory m memory-swap metadata-file output o policy provenance push resource rm sbom
   security-opt source-policy squash

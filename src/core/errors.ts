@@ -54,6 +54,7 @@ export const ERROR_CODES = {
   'unknown-stage': ExitStatus.dockerfile,
   'circular-stage': ExitStatus.dockerfile,
   'invalid-base': ExitStatus.dockerfile,
+  'check-failed': ExitStatus.dockerfile,
   'unsupported-feature': ExitStatus.dockerfile,
   // build
   'context-not-found': ExitStatus.failure,

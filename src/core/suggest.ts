@@ -1,12 +1,23 @@
 /** "Did you mean": the nearest known word. */
 
+export interface SuggestOptions {
+  /** Default: a third of the word's length, at least 1. */
+  readonly maxDistance?: number;
+  readonly caseSensitive?: boolean;
+}
+
 /** The option nearest to `word` by edit distance, if it is near enough to be a slip of the finger. */
-export function suggest(word: string, options: Iterable<string>): string | undefined {
-  const wanted = word.toLowerCase();
+export function suggest(
+  word: string,
+  options: Iterable<string>,
+  { maxDistance = Math.max(1, Math.floor(word.length / 3)), caseSensitive = false }: SuggestOptions = {},
+): string | undefined {
+  const fold = (text: string): string => (caseSensitive ? text : text.toLowerCase());
+  const wanted = fold(word);
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  let bestDistance = maxDistance + 1;
   for (const option of options) {
-    const distance = editDistance(wanted, option.toLowerCase(), bestDistance);
+    const distance = editDistance(wanted, fold(option), bestDistance);
     if (distance < bestDistance) {
       best = option;
       bestDistance = distance;

@@ -12,7 +12,7 @@ import { familiarReference, parseReference } from '../oci/reference.ts';
 import type { SnapshotId } from '../snapshot/types.ts';
 import { Bases } from './bases.ts';
 import { openClientSide } from './client-side.ts';
-import { openInputs } from './inputs.ts';
+import { isIgnoredBy, openInputs } from './inputs.ts';
 import { openRemotes } from './remotes.ts';
 import type { Services } from './services.ts';
 import { solve } from './solve.ts';
@@ -43,6 +43,7 @@ export async function build(services: Services, request: BuildRequest, options: 
     noCache: request.noCache,
     network: request.network,
     labels: request.labels,
+    ...(inputs.ignore !== undefined && { isIgnored: isIgnoredBy(inputs.ignore) }),
     ...client.compileOptions,
   });
   const result = await solve(services, plan, client, options);

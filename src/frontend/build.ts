@@ -1,9 +1,13 @@
 /** The way in: a parsed Dockerfile and what was asked for, to a plan. */
-import { formatPlatform, platformRank } from '../core/platform.ts';
 import { suggest } from '../core/suggest.ts';
+import { checkOptionsOf } from '../parser/lint/options.ts';
+import { checkSyntax } from '../parser/lint/syntax.ts';
 import type { Dockerfile } from '../parser/types.ts';
 import { GraphBuilder } from '../solver/graph.ts';
 import type { Op } from '../solver/op.ts';
+import { Findings } from './checks/findings.ts';
+import { checkFroms } from './checks/from.ts';
+import { checkStages } from './checks/stage.ts';
 import type { StageResult } from './convert/context.ts';
 import { SourceVertices } from './convert/sources.ts';
 import type { BuildContext } from './convert/stage.ts';
@@ -12,6 +16,7 @@ import type { ImageDraft } from './image-draft.ts';
 import { checkLanguage } from './language.ts';
 import type { ReachedStage } from './reach.ts';
 import { reachStages } from './reach.ts';
+import type { GlobalScopeOptions } from './scope.ts';
 import { GlobalScope, isPredefined, proxyEnvironment } from './scope.ts';
 import type { Stage } from './stages.ts';
 import { findTarget, resolveStages, splitStages, stageNames } from './stages.ts';
@@ -19,26 +24,40 @@ import type { BuildPlan, CompileOptions, CompileWarning } from './types.ts';
 
 /**
  * Compiles the target stage. Base images are resolved through `options.resolveBase` and nothing else is read; what the target does not
- * need is not resolved, though its FROM lines must expand. Throws `BuildError` of the Dockerfile's codes and of the resolver's.
+ * need is not resolved, though its FROM lines must expand. Throws `BuildError` of the Dockerfile's codes and of the resolver's, and
+ * `check-failed` where the Dockerfile wants it.
  */
 export async function compile(dockerfile: Dockerfile, options: CompileOptions): Promise<BuildPlan> {
   const remarks = checkLanguage(dockerfile, options.buildArgs);
   const contexts = options.contexts ?? new Map();
   const split = splitStages(dockerfile);
-  const globals = new GlobalScope({
+  const findings = new Findings(checkOptionsOf(dockerfile.directives, options.buildArgs), options.onFinding);
+  const { report } = findings;
+  checkSyntax(dockerfile, report);
+  const scopeOptions: GlobalScopeOptions = {
     buildArgs: options.buildArgs,
     targetPlatform: options.targetPlatform,
     buildPlatform: options.buildPlatform,
     targetName: options.target ?? split.stages.at(-1)?.from.stageName?.value.toLowerCase(),
     escape: dockerfile.directives.escape,
-  });
+  };
+  const globals = new GlobalScope(scopeOptions);
   for (const instruction of split.globalArgs) globals.declare(instruction);
+  const froms = split.stages.map(({ from }) => from);
+  checkFroms({ globalArgs: split.globalArgs, froms, globals, scopeOptions, report });
   const stages = resolveStages(split.stages, globals, contexts, options.buildPlatform);
   const target = findTarget(stages, options.target);
   const { resolveBase, targetPlatform } = options;
-  const reached = await reachStages(target, { stages, contexts, resolveBase, targetPlatform });
+  const reached = await reachStages(options.allStages === true ? stages : [target], {
+    stages,
+    contexts,
+    resolveBase,
+    targetPlatform,
+  });
+  checkStages(reached, { globals, report, isIgnored: options.isIgnored });
   const warnings: CompileWarning[] = [];
   const result = convertAll(reached, { sourceCount: stages.length, globals, options, warnings });
+  findings.refuse();
   const { draft } = result;
   for (const [name, value] of options.labels) draft.labels.set(name, value);
   if (options.platformRequested === true) draft.platform = requestedPlatform(draft, options);
@@ -50,11 +69,10 @@ export async function compile(dockerfile: Dockerfile, options: CompileOptions): 
     history: draft.history,
     proxyEnv: proxyEnvironment(options.buildArgs),
     warnings: [
-      ...dockerfile.warnings,
+      ...findings.found,
       ...remarks,
       ...unknownStages(stages, options.noCacheStages ?? []),
       ...warnings,
-      ...foreignBases(reached),
       ...unusedArgs(dockerfile, reached, options.buildArgs),
     ],
   };
@@ -88,17 +106,6 @@ function requestedPlatform(draft: ImageDraft, { targetPlatform }: CompileOptions
   const { os, architecture, variant } = draft.platform;
   const isSame = os === targetPlatform.os && architecture === targetPlatform.architecture;
   return isSame && targetPlatform.variant === undefined && variant !== undefined ? draft.platform : targetPlatform;
-}
-
-function foreignBases(reached: readonly ReachedStage[]): CompileWarning[] {
-  return reached.flatMap(({ stage, base }) => {
-    if (base.kind !== 'image') return [];
-    const { os, architecture, variant } = base.base.config;
-    const offered = { os, architecture, ...(variant !== undefined && { variant }) };
-    if (platformRank(base.platform, offered) > 0) return [];
-    const message = `Base image "${base.base.reference}" is for ${formatPlatform(offered)}, not for ${formatPlatform(base.platform)}`;
-    return [{ rule: 'InvalidBaseImagePlatform', message, range: stage.from.range }];
-  });
 }
 
 function unknownStages(stages: readonly Stage[], wanted: readonly string[]): CompileWarning[] {

@@ -48,10 +48,10 @@ export interface ReachOptions {
   readonly targetPlatform: Platform;
 }
 
-/** The stages that `target` needs, itself included, in the order of the file. */
-export async function reachStages(target: Stage, options: ReachOptions): Promise<readonly ReachedStage[]> {
+/** The stages that `targets` need, themselves included, in the order of the file. */
+export async function reachStages(targets: readonly Stage[], options: ReachOptions): Promise<readonly ReachedStage[]> {
   const reacher = new Reacher(options);
-  await reacher.reach(target);
+  await inOrder(...targets.map((target) => reacher.reach(target)));
   return reacher.reached();
 }
 

@@ -31,6 +31,11 @@ const CONTROL_ARGS: readonly string[] = [
 /** Declared arguments that steer attestations and are not part of RUN's environment. */
 const NOT_IN_ENVIRONMENT: readonly string[] = ['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUILDKIT_SBOM_SCAN_STAGE'];
 
+/** Whether ARG may declare a name without making a variable of it. */
+export function isNotInEnvironment(name: string): boolean {
+  return NOT_IN_ENVIRONMENT.includes(name);
+}
+
 /** Whether a build argument means something without an ARG. */
 export function isPredefined(name: string): boolean {
   return (
@@ -140,6 +145,16 @@ export class StageScope {
     if (value !== undefined && !NOT_IN_ENVIRONMENT.includes(name)) this.setEnv(name, value);
     this.#args.set(name, value);
     return value;
+  }
+
+  /** Whether an ARG, with or without a value, has declared `name`. */
+  isDeclared(name: string): boolean {
+    return this.#args.has(name);
+  }
+
+  /** Names of the variables that have a value. */
+  names(): string[] {
+    return [...this.#variables.keys()];
   }
 
   /** `NAME=value` of all variables, for RUN. */

@@ -9,6 +9,7 @@ import type { Platform } from '../core/platform.ts';
 import type { SourceRange } from '../core/source.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { ImageConfig } from '../oci/types.ts';
+import type { Finding } from '../parser/lint/rules.ts';
 import type { ExecOp, Op } from '../solver/op.ts';
 import type { Vertex } from '../solver/types.ts';
 
@@ -19,6 +20,8 @@ export interface ResolvedBase {
   /** Digest of the manifest for the platform. */
   readonly manifest: Digest;
   readonly config: ImageConfig;
+  /** A stand-in for an image that is not at hand, for checks only: what it sets is not known. */
+  readonly isUnknown?: boolean;
 }
 
 /** Finds base images: in the store, in a registry. Throws `image-not-found`, `registry-*` or `platform-not-found`. */
@@ -49,6 +52,12 @@ export interface CompileOptions {
   readonly extraHosts?: readonly string[];
   readonly shmSizeBytes?: number;
   readonly ulimits?: ExecOp['ulimits'];
+  /** Look at all stages, whether the target needs them or not. */
+  readonly allStages?: boolean;
+  /** Whether the ignore file takes a path, as written, away from the context; for the check of COPY. */
+  readonly isIgnored?: (path: string) => boolean;
+  /** Told what checks find when they find it, also where compiling fails later. */
+  readonly onFinding?: (finding: Finding) => void;
 }
 
 export type Entitlement = 'network.host' | 'security.insecure';

@@ -120,16 +120,16 @@ export class LineReader {
   #join(first: string, comments: string | undefined): LogicalLine {
     const content = first.trimStart();
     const pieces: Piece[] = [];
-    let emptyLine: number | undefined;
+    let hasEmptyLine = false;
     let continues = this.#append(pieces, content, first.length - content.length);
     while (continues) {
       const text = this.#read();
       if (text === undefined) break;
       const rest = text.trimStart();
-      if (rest === '') emptyLine ??= this.#line - 1;
+      if (rest === '') hasEmptyLine = true;
       else if (!rest.startsWith('#')) continues = this.#append(pieces, text, 0);
     }
-    if (emptyLine !== undefined) this.#warnEmpty(emptyLine);
+    if (hasEmptyLine) this.#warnEmpty();
     return new LogicalLine(this.#file, pieces, comments);
   }
 
@@ -143,8 +143,9 @@ export class LineReader {
     return end !== undefined;
   }
 
-  #warnEmpty(line: number): void {
-    const place = { line, column: 1 };
+  /** Docker says where the instruction ends. */
+  #warnEmpty(): void {
+    const place = { line: this.#line - 1, column: 1 };
     this.warnings.push({
       rule: 'NoEmptyContinuation',
       message: 'Empty continuation line',

@@ -26,8 +26,7 @@ export interface Directives {
 }
 
 export interface ParseWarning {
-  /** Docker's rule name: `NoEmptyContinuation`. */
-  readonly rule: string;
+  readonly rule: 'NoEmptyContinuation';
   readonly message: string;
   readonly range: SourceRange;
 }

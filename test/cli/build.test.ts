@@ -248,7 +248,7 @@ test('lists warnings at the end, each once', async () => {
     ...OUTCOME,
     warnings: [{ message: 'FromAsCasing: mixed case', range }, { message: 'other' }],
   }));
-  assert.match(run.stderr, '\n 2 warnings found:\n - FromAsCasing: mixed case (line 1)\n - other\n');
+  assert.match(run.stderr, '\n 2 warnings found:\n - FromAsCasing: mixed case (Dockerfile:1)\n - other\n');
 });
 
 test('writes the ID to --iidfile, and removes an old one when the build fails', async () => {

@@ -86,7 +86,7 @@ test('warns of a blank line in a continuation once for each instruction', () => 
   assert.equal(
     warnings.map(({ rule, range }) => [rule, range.start.line]),
     [
-      ['NoEmptyContinuation', 3],
+      ['NoEmptyContinuation', 5],
       ['NoEmptyContinuation', 10],
     ],
   );

@@ -1,0 +1,166 @@
+/** What can be said of a build without building: checks, parameters, targets. Only a remote context needs the network, and a store. */
+import { openContentStore } from '../content/fs-store.ts';
+import { digestOf } from '../core/digest.ts';
+import { BuildError, errnoOf, throwIfAborted } from '../core/errors.ts';
+import type { Platform } from '../core/platform.ts';
+import { hostPlatform, parsePlatform } from '../core/platform.ts';
+import type { SourceFile, SourceRange } from '../core/source.ts';
+import { compile } from '../frontend/build.ts';
+import type { Outline, Target } from '../frontend/outline.ts';
+import { listTargets, outlineOf } from '../frontend/outline.ts';
+import type { BaseResolver, CompileOptions, NamedContext, ResolvedBase } from '../frontend/types.ts';
+import { openImageStore } from '../image/store.ts';
+import type { Reference } from '../oci/reference.ts';
+import { formatReference } from '../oci/reference.ts';
+import type { Finding } from '../parser/lint/rules.ts';
+import { ruleNamed } from '../parser/lint/rules.ts';
+import { parseDockerfile } from '../parser/parse.ts';
+import { platformOf } from './bases.ts';
+import type { BuildInputs } from './inputs.ts';
+import { isIgnoredBy, openInputs } from './inputs.ts';
+import { openRemotes } from './remotes.ts';
+import type { BuildRequest } from './types.ts';
+
+export interface InspectOptions {
+  /** The store's directory, where base images may be; it is only read, and need not be there. */
+  readonly root: string;
+  readonly signal: AbortSignal;
+}
+
+/** What is looked at; the rest of a build request has no say here. */
+export type InspectRequest = Pick<
+  BuildRequest,
+  'context' | 'dockerfile' | 'buildArgs' | 'target' | 'platform' | 'namedContexts' | 'network' | 'entitlements'
+>;
+
+export interface CheckedFinding {
+  readonly rule: string;
+  readonly description: string;
+  /** Docker's page about the rule. */
+  readonly url?: string;
+  readonly message: string;
+  readonly range: SourceRange;
+}
+
+export interface CheckReport {
+  readonly file: SourceFile;
+  /** In the order of finding. */
+  readonly findings: readonly CheckedFinding[];
+  /** Why there would be no build; findings come from what was looked at before. */
+  readonly error?: BuildError;
+}
+
+/** Checks the target and what it needs, or all stages without one. Throws only if there is no Dockerfile to check. */
+export function checkBuild(request: InspectRequest, options: InspectOptions): Promise<CheckReport> {
+  return withInputs(request, options, async ({ dockerfile: file, ignore }) => {
+    const findings: CheckedFinding[] = [];
+    const onFinding = ({ rule, message, range }: Finding): void => {
+      const { description, url } = ruleNamed(rule);
+      findings.push({ rule, description, ...(url !== undefined && { url }), message, range });
+    };
+    try {
+      await compile(parseDockerfile(file), {
+        ...inspectOptions(request, options),
+        allStages: request.target === undefined,
+        noCache: false,
+        network: request.network,
+        labels: new Map(),
+        ...(request.entitlements !== undefined && { entitlements: request.entitlements }),
+        ...(ignore !== undefined && { isIgnored: isIgnoredBy(ignore) }),
+        onFinding,
+      });
+      return { file, findings };
+    } catch (error) {
+      throwIfAborted(options.signal);
+      if (!(error instanceof BuildError)) throw error;
+      return { file, findings, error };
+    }
+  });
+}
+
+/** The parameters of the target. Throws what is wrong with the Dockerfile as far as that matters. */
+export function outlineBuild(
+  request: InspectRequest,
+  options: InspectOptions,
+): Promise<{ readonly file: SourceFile; readonly outline: Outline }> {
+  return withInputs(request, options, async ({ dockerfile: file }) => ({
+    file,
+    outline: await outlineOf(parseDockerfile(file), inspectOptions(request, options)),
+  }));
+}
+
+/** The stages of the Dockerfile. Throws only if it cannot be parsed. */
+export function listBuildTargets(
+  request: InspectRequest,
+  options: InspectOptions,
+): Promise<{ readonly file: SourceFile; readonly targets: readonly Target[] }> {
+  return withInputs(request, options, async ({ dockerfile: file }) => ({
+    file,
+    targets: listTargets(parseDockerfile(file)),
+  }));
+}
+
+/** Opens the context and the Dockerfile for as long as `work` takes. */
+async function withInputs<T>(
+  { context, dockerfile }: InspectRequest,
+  { root, signal }: InspectOptions,
+  work: (inputs: BuildInputs) => Promise<T>,
+): Promise<T> {
+  await using remotes = openRemotes({ root, content: openContentStore(root) });
+  await using inputs = await openInputs(context, dockerfile, { remotes, keepGitDir: false, signal });
+  return await work(inputs);
+}
+
+function inspectOptions(
+  request: InspectRequest,
+  { root }: InspectOptions,
+): Pick<CompileOptions, 'resolveBase' | 'buildArgs' | 'target' | 'targetPlatform' | 'buildPlatform' | 'contexts'> {
+  const contexts = new Map<string, NamedContext>();
+  for (const [name, { kind }] of request.namedContexts ?? []) {
+    // Nothing is read of them, so that any image will do for an image.
+    contexts.set(
+      name,
+      kind === 'directory' || kind === 'remote'
+        ? { kind: 'local' }
+        : { kind: 'image', reference: 'tsbuild.invalid/context' },
+    );
+  }
+  return {
+    resolveBase: storedBases(root),
+    buildArgs: request.buildArgs,
+    ...(request.target !== undefined && { target: request.target }),
+    targetPlatform: request.platform === undefined ? hostPlatform() : parsePlatform(request.platform),
+    buildPlatform: hostPlatform(),
+    contexts,
+  };
+}
+
+/** Bases as far as the store has them; others are stood in for. */
+function storedBases(root: string): BaseResolver {
+  const images = openImageStore(root, { content: openContentStore(root) });
+  return async (reference, platform) => {
+    try {
+      const name = await images.resolveName(reference);
+      const image = name && (await images.load(name.target));
+      if (image && isFor(platformOf(image), platform))
+        return { reference: formatReference(reference), manifest: image.target.digest, config: image.config };
+    } catch (error) {
+      // A store that cannot be read, or not any more, is no reason not to check.
+      if (!(error instanceof BuildError) && errnoOf(error) === undefined) throw error;
+    }
+    return standIn(reference, platform);
+  };
+}
+
+function isFor(offered: Platform, wanted: Platform): boolean {
+  return offered.os === wanted.os && offered.architecture === wanted.architecture;
+}
+
+function standIn(reference: Reference, platform: Platform): ResolvedBase {
+  return {
+    reference: formatReference(reference),
+    manifest: digestOf(''),
+    config: { ...platform, rootfs: { type: 'layers', diff_ids: [] } },
+    isUnknown: true,
+  };
+}
