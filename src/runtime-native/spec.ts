@@ -109,8 +109,10 @@ function writeRootfs(out: SpecWriter, rootfs: RootfsSpec): void {
 }
 
 function writeLayers(out: SpecWriter, key: string, lower: readonly string[]): void {
-  if (lower.length > MAX_LAYERS) throw tooManyLayers(lower.length);
-  out.list(key, lower);
+  // Equal layers are one directory, which overlayfs takes only once. The topmost hides all that the others could show.
+  const distinct = [...new Set(lower.toReversed())].toReversed();
+  if (distinct.length > MAX_LAYERS) throw tooManyLayers(distinct.length);
+  out.list(key, distinct);
 }
 
 function writeMount(out: SpecWriter, mount: MountSpec): void {

@@ -31,6 +31,20 @@ containerSuite('native runtime: the root file system', (test) => {
     }
   });
 
+  test('a layer that occurs twice is merged where it is topmost', async (rig) => {
+    const [twice, between] = [rig.fresh('twice'), rig.fresh('between')];
+    writeFileSync(join(twice, 'a'), 'twice');
+    for (const name of ['a', 'b']) writeFileSync(join(between, name), 'between');
+    const rootfs: RootfsSpec = {
+      kind: 'overlay',
+      lower: [rig.base, twice, between, twice],
+      upper: rig.fresh(),
+      work: rig.fresh(),
+      volatile: true,
+    };
+    assert.is(await rig.output('cat /a /b', { rootfs }), 'twicebetween');
+  });
+
   test('the upper directory holds exactly what the process wrote', async (rig) => {
     const layer = rig.fresh('layer');
     mkdirSync(join(layer, 'dir'));

@@ -109,7 +109,7 @@ tests('writes limits with a word for unlimited', () => {
 tests('refuses what no process can be given', () => {
   const rootfs = {
     kind: 'overlay',
-    lower: Array<string>(501).fill('/l'),
+    lower: Array.from({ length: 501 }, (_, i) => `/l${i}`),
     upper: '/u',
     work: '/w',
     volatile: true,
