@@ -45,4 +45,5 @@ const UNREADABLE: Readonly<Record<string, string>> = {
   ENOTDIR: 'there is no such file',
   EACCES: 'permission denied',
   EISDIR: 'it is a directory',
+  ENXIO: 'it is a socket',
 };

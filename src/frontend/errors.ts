@@ -108,6 +108,7 @@ export function notGranted(flag: string, entitlement: string, range: SourceRange
     `Cannot RUN with ${flag}: the build does not have the entitlement "${entitlement}"`,
     {
       locations: [range],
+      hint: `if you trust the Dockerfile, build with --allow ${entitlement}`,
     },
   );
 }
@@ -134,8 +135,9 @@ export function onlyForRemote(flag: string, { range }: Place): BuildError {
 }
 
 export function unsupportedDevice(device: string, { range }: Place): BuildError {
-  return new BuildError('unsupported-feature', `Cannot RUN with --device=${device}: devices are not supported`, {
+  return new BuildError('unsupported-feature', `Cannot RUN with --device=${device}: CDI devices are not supported`, {
     locations: [range],
+    hint: 'a step that needs a device of the host can use --security=insecure, with --allow security.insecure',
   });
 }
 
