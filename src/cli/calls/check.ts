@@ -14,7 +14,7 @@ export function checkText({ findings, error }: CheckReport): string {
     const title = url === undefined ? rule : `${rule} - ${url}`;
     return `\nWARNING: ${title}\n${printableText(message)}\n${excerpt(range)}`;
   });
-  return `Check complete, ${count}\n${blocks.join('')}\n`;
+  return `Check complete, ${count}\n${blocks.join('')}`;
 }
 
 /** The fields of Docker's result, without the definition of a step, as there is no such step. */
