@@ -57,7 +57,7 @@ export class TestRepository {
 
 /** Answers below a path ending in `.git/` for the repository at `dir`, as a git server does. */
 export function smartGit(dir: string): Answer {
-  return (request, response) => void runBackend(dir, request, response);
+  return (request, response) => runBackend(dir, request, response);
 }
 
 function runBackend(dir: string, request: IncomingMessage, response: ServerResponse): void {
