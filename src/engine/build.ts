@@ -113,6 +113,7 @@ async function imageOf(
       layers: newLayers(result, base),
       config: plan.config,
       history: plan.history,
+      ...(plan.epochMs !== undefined && { epochMs: plan.epochMs }),
       ...(annotations !== undefined && { annotations }),
       signal,
     },

@@ -13,7 +13,7 @@ import { SourceVertices } from './convert/sources.ts';
 import type { BuildContext } from './convert/stage.ts';
 import { convertStage } from './convert/stage.ts';
 import type { ImageDraft } from './image-draft.ts';
-import { checkLanguage } from './language.ts';
+import { checkLanguage, sourceDateEpoch } from './language.ts';
 import type { ReachedStage } from './reach.ts';
 import { reachStages } from './reach.ts';
 import type { GlobalScopeOptions } from './scope.ts';
@@ -28,6 +28,7 @@ import type { BuildPlan, CompileOptions, CompileWarning } from './types.ts';
  * `check-failed` where the Dockerfile wants it.
  */
 export async function compile(dockerfile: Dockerfile, options: CompileOptions): Promise<BuildPlan> {
+  const epochMs = sourceDateEpoch(options.buildArgs);
   const remarks = checkLanguage(dockerfile, options.buildArgs);
   const contexts = options.contexts ?? new Map();
   const split = splitStages(dockerfile);
@@ -67,6 +68,7 @@ export async function compile(dockerfile: Dockerfile, options: CompileOptions): 
     platform: draft.platform,
     config: draft.toConfig(),
     history: draft.history,
+    ...(epochMs !== undefined && { epochMs }),
     proxyEnv: proxyEnvironment(options.buildArgs),
     warnings: [
       ...findings.found,

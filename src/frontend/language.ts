@@ -50,6 +50,18 @@ export function checkLanguage(
   );
 }
 
+/** The build argument SOURCE_DATE_EPOCH, in milliseconds; throws `usage` for what is not a number of seconds. */
+export function sourceDateEpoch(buildArgs: ReadonlyMap<string, string>): number | undefined {
+  const text = buildArgs.get('SOURCE_DATE_EPOCH') ?? '';
+  if (text === '') return undefined;
+  const seconds = /^\d{1,12}$/.test(text) ? Number(text) : Infinity;
+  if (seconds <= MAX_SECONDS) return seconds * 1000;
+  throw new BuildError('usage', `Cannot use the SOURCE_DATE_EPOCH "${text}": want seconds since 1970`);
+}
+
+/** The last one of the year 9999. */
+const MAX_SECONDS = 253_402_300_799;
+
 /** The image may be followed by arguments of its own, which Docker's frontend has none of. */
 function isBuiltIn(frontend: string): boolean {
   const [image = ''] = frontend.trim().split(/\s+/, 1);

@@ -93,6 +93,8 @@ export interface BuildPlan {
   readonly config: Omit<ImageConfig, 'rootfs' | 'history' | 'created'>;
   /** After the base's own history. */
   readonly history: readonly PlannedHistory[];
+  /** No time in the image's config is later, and the image is of this time: SOURCE_DATE_EPOCH, in milliseconds. */
+  readonly epochMs?: number;
   /** Proxy settings among the build arguments, as `NAME=value`: for every RUN's environment, never for a key. */
   readonly proxyEnv: readonly string[];
   readonly warnings: readonly CompileWarning[];

@@ -41,6 +41,8 @@ export interface AssembleOptions {
   readonly history: readonly NewHistory[];
   /** Of the manifest. */
   readonly annotations?: ReadonlyMap<string, string>;
+  /** The image's time; no line of the history has a later one. In milliseconds. */
+  readonly epochMs?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -52,8 +54,9 @@ export async function assembleImage(deps: AssembleDeps, options: AssembleOptions
   const { base, layers, signal } = options;
   const own = await mapLimit(layers, PARALLEL_DIGESTS, (id) => describeLayer(deps, id, signal));
   checkHistory(options);
-  const history = [...(base?.config.history ?? []), ...describeHistory(options, own)];
-  const created = latest(own) ?? base?.config.created;
+  const { epochMs } = options;
+  const history = clamped([...(base?.config.history ?? []), ...describeHistory(options, own)], epochMs);
+  const created = epochMs === undefined ? (latest(own) ?? base?.config.created) : timeOf(epochMs);
   const configBytes = encodeConfig({
     ...options.config,
     ...(created !== undefined && { created }),
@@ -123,6 +126,14 @@ function describeHistory(options: AssembleOptions, layers: readonly OwnLayer[]):
       ...(line.emptyLayer && { empty_layer: true }),
     };
   });
+}
+
+/** A line without a time gets one as well, as in Docker. */
+function clamped(history: readonly HistoryEntry[], epochMs: number | undefined): readonly HistoryEntry[] {
+  if (epochMs === undefined) return history;
+  return history.map((entry) =>
+    Date.parse(entry.created ?? '') <= epochMs ? entry : { ...entry, created: timeOf(epochMs) },
+  );
 }
 
 function latest(layers: readonly OwnLayer[]): string | undefined {

@@ -203,6 +203,13 @@ test("proxies of Docker's configuration are build arguments that others win over
   }
 });
 
+test('SOURCE_DATE_EPOCH of the client is a build argument unless one is given', async () => {
+  const env = { SOURCE_DATE_EPOCH: '1' };
+  assert.equal(Object.fromEntries((await requested([], { env })).buildArgs), { SOURCE_DATE_EPOCH: '1' });
+  const given = await requested(['--build-arg', 'SOURCE_DATE_EPOCH=2'], { env });
+  assert.is(given.buildArgs.get('SOURCE_DATE_EPOCH'), '2');
+});
+
 test('csvFields() reads what a writer of CSV writes', () => {
   const quoted = (field: string): string => `"${field.replaceAll('"', '""')}"`;
   const field = fc.string({ unit: fc.constantFrom('a', '=', ',', '"', ' ') });

@@ -122,6 +122,22 @@ test("a base's layers, history and time are taken over, its media types become O
   assert.is(configOnly.config.created, '2024-05-06T07:08:09Z');
 });
 
+test('with an epoch the image is of that time, and its history of no later one', async () => {
+  await using rig = await openImageRig();
+  const base = await storeTestImage(rig.content, testImage({ layers: ['base'], docker: true }), false);
+  const one = await rig.layer('one');
+  const history = [{ createdBy: 'RUN', emptyLayer: false }];
+  const times = async (epoch: string): Promise<unknown> => {
+    const options = { base, layers: [one.id], config: AMD64, history, epochMs: Date.parse(epoch) };
+    const { config } = await assembleImage(rig, options);
+    return [config.created, ...(config.history ?? []).map(({ created }) => created)];
+  };
+  const early = '2000-01-01T00:00:00.000Z';
+  assert.equal(await times(early), [early, early, early]);
+  const late = '2030-01-01T00:00:00.000Z';
+  assert.equal(await times(late), [late, '2024-05-06T07:08:09Z', '2024-01-01T00:00:00.000Z']);
+});
+
 test('a built layer is found by its diffID', async () => {
   await using rig = await openImageRig();
   const one = await rig.layer('one');

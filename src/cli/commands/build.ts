@@ -74,6 +74,7 @@ export const build = defineCommand({
       tags: args.list('tag').map(checkedTag),
       buildArgs: new Map([
         ...(await proxyBuildArgs(env, deps.cwd)),
+        ...sourceDateEpoch(env),
         ...keyValues('--build-arg', args.list('build-arg'), env),
       ]),
       ...(target !== undefined && { target }),
@@ -86,7 +87,7 @@ export const build = defineCommand({
     };
     if (call !== undefined) {
       const { runCall } = await import('../calls/call.ts');
-      return runCall(call, request, { root: context.root(), signal: deps.signal }, deps.stdout);
+      return runCall(call, await deps.inspector(), request, { root: context.root(), signal: deps.signal }, deps.stdout);
     }
     const iidFile = args.value('iidfile');
     const idPath = iidFile === undefined ? undefined : resolve(deps.cwd, iidFile);
@@ -100,6 +101,11 @@ export const build = defineCommand({
     return ExitStatus.ok;
   },
 });
+
+/** The convention of reproducible-builds.org: a variable of the client that counts unless a build argument says otherwise. */
+function sourceDateEpoch({ SOURCE_DATE_EPOCH: epoch }: Environment): readonly (readonly [string, string])[] {
+  return epoch === undefined || epoch === '' ? [] : [['SOURCE_DATE_EPOCH', epoch]];
+}
 
 function progressMode(flag: string | undefined, env: Environment): ProgressMode {
   const fromEnv = env['BUILDKIT_PROGRESS'];
