@@ -10,17 +10,15 @@
  *   survive a copy, so they are part of what it makes. BuildKit leaves them out.
  * - Extended attributes are those of files, where the tree knows them: in layers, not in a directory of the client.
  */
-import { createHash } from 'node:crypto';
-import type { Hash } from 'node:crypto';
 import type { Digest } from '../core/digest.ts';
-import { digestOfHash } from '../core/digest.ts';
 import { BuildError, errnoOf, throwIfAborted } from '../core/errors.ts';
-import { encodePath } from '../core/path-bytes.ts';
 import { compareBytes } from '../core/paths.ts';
 import type { FileTree, TreeEntry } from '../core/tree.ts';
+import { BatchedDigest } from './batched-digest.ts';
 import type { ContentMemo } from './content-memo.ts';
 import type { FileDigest } from './file-digest.ts';
 import { digestFile } from './file-digest.ts';
+import { selectionKey } from './selection-key.ts';
 
 export interface HashedEntry {
   /** Where it is in the tree. */
@@ -50,15 +48,39 @@ const FILES_IN_FLIGHT = 8;
  */
 const UNSETTLED_MS = 2000;
 
+/** From how many entries on a selection is remembered as a whole; below, looking up each file takes no time worth an entry. */
+const LARGE_SELECTION = 200;
+
 /** Names must be unique. Throws `source-changed` for a file that is gone or no file any more, `source-not-found` for one that is not readable. */
 export async function hashEntries(
   tree: FileTree,
   entries: Iterable<HashedEntry>,
   options: HashEntriesOptions,
 ): Promise<Digest> {
-  const sorted = [...entries].sort((a, b) => compareBytes(a.name, b.name));
+  const given = [...entries];
   await options.memo.load();
-  const contents = await digestContents(tree, sorted, options);
+  if (given.length < LARGE_SELECTION) return (await hashSelection(tree, given, options)).digest;
+  const key = selectionKey(tree, given, options.resetOwner);
+  const known = options.memo.get(key);
+  if (known !== undefined) return known;
+  const { digest, settled } = await hashSelection(tree, given, options);
+  if (settled) await options.memo.set(key, digest);
+  return digest;
+}
+
+interface SettledDigest {
+  readonly digest: Digest;
+  /** Whether it is the digest of what was given, and stays so until what `lstat` says changes. */
+  readonly settled: boolean;
+}
+
+async function hashSelection(
+  tree: FileTree,
+  entries: readonly HashedEntry[],
+  options: HashEntriesOptions,
+): Promise<SettledDigest> {
+  const sorted = entries.toSorted((a, b) => compareBytes(a.name, b.name));
+  const { contents, settled } = await digestContents(tree, sorted, options);
   const groups = hardLinkGroups(sorted);
   const digest = new BatchedDigest();
   digest.add(`${VERSION}\0`);
@@ -79,15 +101,21 @@ export async function hashEntries(
       `${name}\0${type}\0${mode}\0${uid}\0${gid}\0${entry.size}\0${target}\0${numbers}\0${group}\0${xattrs}\0${content}\0`,
     );
   }
-  return digest.end();
+  return { digest: digest.end(), settled };
 }
 
-/** The content digest of each entry that is a file, in the order of `sorted`. */
+interface Contents {
+  /** Of each entry that is a file, in the order of the entries. */
+  readonly contents: readonly (Digest | undefined)[];
+  readonly settled: boolean;
+}
+
 async function digestContents(
   tree: FileTree,
   sorted: readonly HashedEntry[],
   options: HashEntriesOptions,
-): Promise<readonly (Digest | undefined)[]> {
+): Promise<Contents> {
+  let settled = true;
   const contents = sorted.map(({ entry }) => (entry.type === 'file' ? options.memo.get(entry.statKey) : undefined));
   // The names of one file are read once.
   const unknown = new Map<string, { readonly item: HashedEntry; readonly indexes: number[] }>();
@@ -104,8 +132,9 @@ async function digestContents(
       throwIfAborted(options.signal);
       // Another one failed, and tells why.
       if (stop.signal.aborted) return;
-      const digest = await digestContent(tree, item, options);
-      for (const index of indexes) contents[index] = digest;
+      const read = await digestContent(tree, item, options);
+      settled &&= read.settled;
+      for (const index of indexes) contents[index] = read.digest;
     }
   };
   const workers = Array.from({ length: Math.min(FILES_IN_FLIGHT, unknown.size) }, async () => {
@@ -119,14 +148,14 @@ async function digestContents(
   // Nothing may be reading when this returns.
   const outcomes = await Promise.allSettled(workers);
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-  return contents;
+  return { contents, settled };
 }
 
 async function digestContent(
   tree: FileTree,
   { path, entry }: HashedEntry,
   options: HashEntriesOptions,
-): Promise<Digest> {
+): Promise<SettledDigest> {
   const now = options.clock ?? Date.now;
   let read: FileDigest | undefined;
   try {
@@ -135,8 +164,9 @@ async function digestContent(
     throw unreadable(path, error);
   }
   if (!read) throw changed(path);
-  if (isSettled(read, entry, now())) await options.memo.set(entry.statKey, read.digest);
-  return read.digest;
+  const settled = isSettled(read, entry, now());
+  if (settled) await options.memo.set(entry.statKey, read.digest);
+  return { digest: read.digest, settled };
 }
 
 /** Whether what was read is what `entry` describes, and cannot have changed afterwards under the same times. */
@@ -157,29 +187,6 @@ function hardLinkGroups(sorted: readonly HashedEntry[]): ReadonlyMap<string, str
     else groups.set(entry.hardLinkId, leader);
   }
   return groups;
-}
-
-const BATCH_CHARACTERS = 64 * 1024;
-
-/** A digest that is updated in large pieces, because each update costs more than an entry. */
-class BatchedDigest {
-  readonly #hash: Hash = createHash('sha256');
-  #batch = '';
-
-  add(fields: string): void {
-    this.#batch += fields;
-    if (this.#batch.length > BATCH_CHARACTERS) this.#flush();
-  }
-
-  end(): Digest {
-    this.#flush();
-    return digestOfHash(this.#hash);
-  }
-
-  #flush(): void {
-    this.#hash.update(encodePath(this.#batch));
-    this.#batch = '';
-  }
 }
 
 function missing(name: string): never {

@@ -1,6 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFileSync, linkSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { suite } from 'uvu';
@@ -269,6 +279,85 @@ test('a file that was changed since the walk is not remembered', async () => {
   appendFileSync(at.at('file'), ', and more');
   await hashEntries(tree, entries, { memo: at.memo, resetOwner: true, clock: () => Date.now() + 10_000 });
   assert.is(at.memo.get(tree.lstat('/file')?.statKey ?? ''), undefined);
+});
+
+/** A context so large that its selection is remembered as a whole, with a memo that counts what it is asked for. */
+function largeRig() {
+  const at = rig();
+  for (let i = 0; i < 250; i++) writeFileSync(at.at(`file ${i}`), `${i}`);
+  let asked = 0;
+  const memo: ContentMemo = {
+    load: () => at.memo.load(),
+    get: (key) => (asked++, at.memo.get(key)),
+    set: (key, digest) => at.memo.set(key, digest),
+    save: () => at.memo.save(),
+  };
+  return {
+    ...at,
+    /** With how often the memo was asked. */
+    async hashCounting(clock: () => number = () => Date.now() + 10_000): Promise<[Digest, number]> {
+      asked = 0;
+      const digest = await at.hash({ memo, clock });
+      return [digest, asked];
+    },
+    /** What a memo that knows nothing makes of it. */
+    async hashAnew(): Promise<Digest> {
+      using dir = tempDir();
+      return await at.hash({ memo: emptyMemo(dir) });
+    },
+  };
+}
+
+test('an unchanged large selection is one look-up', async () => {
+  using at = largeRig();
+  const [first, asked] = await at.hashCounting();
+  assert.ok(asked > 250);
+  assert.equal(await at.hashCounting(), [first, 1]);
+  assert.is(first, await at.hashAnew());
+});
+
+test('a large selection is not remembered while one of its files may still change', async () => {
+  using at = largeRig();
+  await at.hashCounting();
+  writeFileSync(at.at('file 7'), 'x');
+  const [digest] = await at.hashCounting(Date.now);
+  assert.is(digest, await at.hashAnew());
+  assert.ok((await at.hashCounting())[1] > 250, 'asked file by file');
+  assert.equal(await at.hashCounting(), [digest, 1]);
+});
+
+test('whatever changes in a large selection, what is remembered is not used', async () => {
+  using at = largeRig();
+  symlinkSync('one', at.at('link'));
+  const changes: readonly (() => void)[] = [
+    () => writeFileSync(at.at('file 1'), 'other'),
+    () => chmodSync(at.at('file 2'), 0o755),
+    () => chmodSync(at.context, 0o700),
+    () => renameSync(at.at('file 3'), at.at('file x')),
+    () => rmSync(at.at('file 4')),
+    () => mkdirSync(at.at('new')),
+    () => (rmSync(at.at('link')), symlinkSync('two', at.at('link'))),
+    () => (rmSync(at.at('file 5')), linkSync(at.at('file 6'), at.at('file 5'))),
+  ];
+  let [before] = await at.hashCounting();
+  for (const change of changes) {
+    change();
+    const [after] = await at.hashCounting();
+    assert.is.not(after, before, change.toString());
+    assert.is(after, await at.hashAnew(), change.toString());
+    before = after;
+  }
+});
+
+test('a large selection with its owners is another one than without', async () => {
+  using at = largeRig();
+  const tree = at.tree();
+  const entries = entriesOf(tree);
+  const given = entries.map((item): HashedEntry => ({ ...item, entry: { ...item.entry, uid: 1234 } }));
+  const hash = (of: readonly HashedEntry[], resetOwner: boolean): Promise<Digest> =>
+    hashEntries(tree, of, { memo: at.memo, resetOwner, clock: () => Date.now() + 10_000 });
+  assert.is(await hash(entries, true), await hash(given, true));
+  assert.is.not(await hash(entries, false), await hash(given, false));
 });
 
 test('a file that is gone, or is no file any more, is an error and nothing to wait for', async () => {
