@@ -1,8 +1,24 @@
 /**
  * The composition root: one engine over one store. Every part is wired here and in `engine/services.ts`; what a call does not need is not loaded.
  */
-import type { Engine, EngineOptions } from './engine/types.ts';
+import type { BuildInspector, Engine, EngineOptions } from './engine/types.ts';
 import { openServices } from './engine/services.ts';
+
+/** Answers questions about builds; opens nothing. */
+export const inspector: BuildInspector = {
+  async check(request, options) {
+    const { checkBuild } = await import('./engine/call.ts');
+    return checkBuild(request, options);
+  },
+  async outline(request, options) {
+    const { outlineBuild } = await import('./engine/call.ts');
+    return outlineBuild(request, options);
+  },
+  async targets(request, options) {
+    const { listBuildTargets } = await import('./engine/call.ts');
+    return listBuildTargets(request, options);
+  },
+};
 
 /** Opens the store at `options.root`. Throws `store-unwritable` or `store-full` if it cannot be made. */
 export async function createEngine(options: EngineOptions): Promise<Engine> {

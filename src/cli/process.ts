@@ -20,6 +20,7 @@ export async function runProcess(): Promise<void> {
   const onPipeClosed = (): void => controller.abort(cancelledBy('SIGPIPE'));
   const deps: CliDeps = {
     createEngine: async (options: EngineOptions) => (await import('../engine.ts')).createEngine(options),
+    inspector: async () => (await import('../engine.ts')).inspector,
     stdin: () => process.stdin,
     stdout: outputOf(process.stdout, onPipeClosed),
     stderr: outputOf(process.stderr, () => undefined),

@@ -4,7 +4,7 @@
  * `main` finds the command, reads its flags by the table and calls `run` with the context. Everything of the outside world is in
  * `CliDeps`, so that a test can put its own streams and engine in place.
  */
-import type { Engine, EngineOptions } from '../engine/types.ts';
+import type { BuildInspector, Engine, EngineOptions } from '../engine/types.ts';
 
 export type OptionSpec =
   | { readonly kind: 'flag'; readonly short?: string; readonly describe: string }
@@ -88,6 +88,7 @@ export interface InputStream extends AsyncIterable<Uint8Array> {
 
 export interface CliDeps {
   readonly createEngine: (options: EngineOptions) => Promise<Engine>;
+  readonly inspector: () => Promise<BuildInspector>;
   /** Opened when a command asks for it. */
   readonly stdin: () => InputStream;
   readonly stdout: OutputStream;

@@ -4,7 +4,7 @@ import { digestOf } from '../core/digest.ts';
 import { BuildError, errnoOf, throwIfAborted } from '../core/errors.ts';
 import type { Platform } from '../core/platform.ts';
 import { hostPlatform, parsePlatform } from '../core/platform.ts';
-import type { SourceFile, SourceRange } from '../core/source.ts';
+import type { SourceFile } from '../core/source.ts';
 import { compile } from '../frontend/build.ts';
 import type { Outline, Target } from '../frontend/outline.ts';
 import { listTargets, outlineOf } from '../frontend/outline.ts';
@@ -19,38 +19,9 @@ import { platformOf } from './bases.ts';
 import type { BuildInputs } from './inputs.ts';
 import { isIgnoredBy, openInputs } from './inputs.ts';
 import { openRemotes } from './remotes.ts';
-import type { BuildRequest } from './types.ts';
+import type { CheckedFinding, CheckReport, InspectOptions, InspectRequest } from './types.ts';
 
-export interface InspectOptions {
-  /** The store's directory, where base images may be; it is only read, and need not be there. */
-  readonly root: string;
-  readonly signal: AbortSignal;
-}
-
-/** What is looked at; the rest of a build request has no say here. */
-export type InspectRequest = Pick<
-  BuildRequest,
-  'context' | 'dockerfile' | 'buildArgs' | 'target' | 'platform' | 'namedContexts' | 'network' | 'entitlements'
->;
-
-export interface CheckedFinding {
-  readonly rule: string;
-  readonly description: string;
-  /** Docker's page about the rule. */
-  readonly url?: string;
-  readonly message: string;
-  readonly range: SourceRange;
-}
-
-export interface CheckReport {
-  readonly file: SourceFile;
-  /** In the order of finding. */
-  readonly findings: readonly CheckedFinding[];
-  /** Why there would be no build; findings come from what was looked at before. */
-  readonly error?: BuildError;
-}
-
-/** Checks the target and what it needs, or all stages without one. Throws only if there is no Dockerfile to check. */
+/** `BuildInspector.check`. */
 export function checkBuild(request: InspectRequest, options: InspectOptions): Promise<CheckReport> {
   return withInputs(request, options, async ({ dockerfile: file, ignore }) => {
     const findings: CheckedFinding[] = [];
@@ -78,7 +49,7 @@ export function checkBuild(request: InspectRequest, options: InspectOptions): Pr
   });
 }
 
-/** The parameters of the target. Throws what is wrong with the Dockerfile as far as that matters. */
+/** `BuildInspector.outline`. */
 export function outlineBuild(
   request: InspectRequest,
   options: InspectOptions,
@@ -89,7 +60,7 @@ export function outlineBuild(
   }));
 }
 
-/** The stages of the Dockerfile. Throws only if it cannot be parsed. */
+/** `BuildInspector.targets`. */
 export function listBuildTargets(
   request: InspectRequest,
   options: InspectOptions,

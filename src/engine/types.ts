@@ -3,8 +3,10 @@
  */
 import type { ContainerRequest, VolumeRequest } from '../container/types.ts';
 import type { Digest } from '../core/digest.ts';
+import type { BuildError } from '../core/errors.ts';
 import type { ProgressSink } from '../core/progress.ts';
-import type { SourceRange } from '../core/source.ts';
+import type { SourceFile, SourceRange } from '../core/source.ts';
+import type { Outline, Target } from '../frontend/outline.ts';
 import type { ContainerConfig, Descriptor, HistoryEntry, ImageConfig } from '../oci/types.ts';
 
 export interface EngineOptions {
@@ -94,6 +96,51 @@ export interface BuildOutcome {
   /** Names as Docker shows them. */
   readonly names: readonly string[];
   readonly warnings: readonly BuildWarning[];
+}
+
+export interface InspectOptions {
+  /** The store's directory, where base images may be; it is only read, and need not be there. */
+  readonly root: string;
+  readonly signal: AbortSignal;
+}
+
+/** What is asked about; the rest of a build request has no say here. */
+export type InspectRequest = Pick<
+  BuildRequest,
+  'context' | 'dockerfile' | 'buildArgs' | 'target' | 'platform' | 'namedContexts' | 'network' | 'entitlements'
+>;
+
+export interface CheckedFinding {
+  readonly rule: string;
+  readonly description: string;
+  /** Docker's page about the rule. */
+  readonly url?: string;
+  readonly message: string;
+  readonly range: SourceRange;
+}
+
+export interface CheckReport {
+  readonly file: SourceFile;
+  /** In the order of finding. */
+  readonly findings: readonly CheckedFinding[];
+  /** Why there would be no build; findings come from what was looked at before. */
+  readonly error?: BuildError;
+}
+
+/** Answers questions about a build without an engine. */
+export interface BuildInspector {
+  /** Checks the target and what it needs, or all stages without one. Throws only if there is no Dockerfile to check. */
+  check(request: InspectRequest, options: InspectOptions): Promise<CheckReport>;
+  /** The parameters of the target. Throws what is wrong with the Dockerfile as far as that matters. */
+  outline(
+    request: InspectRequest,
+    options: InspectOptions,
+  ): Promise<{ readonly file: SourceFile; readonly outline: Outline }>;
+  /** The stages of the Dockerfile. Throws only if it cannot be parsed. */
+  targets(
+    request: InspectRequest,
+    options: InspectOptions,
+  ): Promise<{ readonly file: SourceFile; readonly targets: readonly Target[] }>;
 }
 
 /** `-v [SOURCE:]TARGET[:ro|rw]`. */

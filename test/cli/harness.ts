@@ -2,6 +2,7 @@
 import { main } from '../../src/cli/main.ts';
 import type { CliDeps, Environment } from '../../src/cli/types.ts';
 import { digestOf } from '../../src/core/digest.ts';
+import { inspector } from '../../src/engine.ts';
 import type { Engine, EngineOptions } from '../../src/engine/types.ts';
 
 export const IMAGE_ID = digestOf('image');
@@ -45,6 +46,7 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
       engines.push(engineOptions);
       return fakeEngine(options.answers ?? {}, () => closed++);
     },
+    inspector: () => Promise.resolve(inspector),
     stdin: () =>
       Object.assign(
         (async function* read() {

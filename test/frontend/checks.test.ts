@@ -8,7 +8,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkText } from '../../src/cli/calls/check.ts';
 import { checkBuild } from '../../src/engine/call.ts';
-import type { CheckReport } from '../../src/engine/call.ts';
+import type { CheckReport } from '../../src/engine/types.ts';
 import { RULE_NAMES } from '../../src/parser/lint/rules.ts';
 
 const FIXTURES = new URL('../../fixtures/lint/', import.meta.url).pathname;

@@ -1,6 +1,6 @@
 /** How findings of `--check` are printed. */
 import type { SourceFile } from '../../core/source.ts';
-import type { CheckReport } from '../../engine/call.ts';
+import type { CheckReport } from '../../engine/types.ts';
 import { printableText } from '../progress/log-lines.ts';
 import { excerpt } from './excerpt.ts';
 import { base64Text, formatJson, jsonLocation } from './json.ts';

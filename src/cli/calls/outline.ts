@@ -1,11 +1,11 @@
 /** How the parameters of a target are printed. */
 import type { SourceFile } from '../../core/source.ts';
-import type { outlineBuild } from '../../engine/call.ts';
+import type { BuildInspector } from '../../engine/types.ts';
 import { printableText } from '../progress/log-lines.ts';
 import { columns } from './columns.ts';
 import { base64Text, formatJson, jsonLocation } from './json.ts';
 
-type Outline = Awaited<ReturnType<typeof outlineBuild>>['outline'];
+type Outline = Awaited<ReturnType<BuildInspector['outline']>>['outline'];
 
 /** As `docker build --call=outline` prints it; caches are ours. */
 export function outlineText({ name, description, args, secrets, ssh, caches }: Outline): string {

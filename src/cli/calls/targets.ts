@@ -1,11 +1,11 @@
 /** How the targets of a Dockerfile are printed. */
 import type { SourceFile } from '../../core/source.ts';
-import type { listBuildTargets } from '../../engine/call.ts';
+import type { BuildInspector } from '../../engine/types.ts';
 import { printableText } from '../progress/log-lines.ts';
 import { columns } from './columns.ts';
 import { base64Text, formatJson, jsonLocation } from './json.ts';
 
-type Targets = Awaited<ReturnType<typeof listBuildTargets>>['targets'];
+type Targets = Awaited<ReturnType<BuildInspector['targets']>>['targets'];
 
 /** As `docker build --call=targets` prints it. */
 export function targetsText(targets: Targets): string {
