@@ -2,7 +2,7 @@
 # Installs, from Debian's packages, what building and testing need and this machine lacks.
 #
 #   scripts/setup.sh          for the build: a C compiler and make
-#   scripts/setup.sh test     for the tests as well: a static busybox and a registry
+#   scripts/setup.sh test     for the tests as well: a static busybox, a registry, a bootstrapper of Debian
 set -eu
 
 missing=
@@ -22,6 +22,7 @@ if [ "${1-}" = test ]; then
     need xz-utils xz --version
     need zstd zstd --version
     need bzip2 bzip2 --help
+    need mmdebstrap mmdebstrap --version
 fi
 [ -n "$missing" ] || exit 0
 
