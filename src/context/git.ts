@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync } from 'node:fs';
-import { lstat, rm } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuildError, errnoOf } from '../core/errors.ts';
 import { currentOwner, isAbandoned, ownedName } from '../core/owner.ts';
@@ -117,6 +117,8 @@ export class GitSource {
       if (errnoOf(error) !== 'ENOENT') throw error;
       await this.#git.run(['init', '--quiet', '--bare', '--template=', '--', bare], { signal, remote });
     }
+    // Nobody else works here now, so that a lock is that of a git that was killed.
+    for (const dir of [bare, join(bare, 'refs', 'tsbuild')]) await removeLocks(dir);
     return git;
   }
 
@@ -137,6 +139,14 @@ export class GitSource {
     }
     return path;
   }
+}
+
+async function removeLocks(dir: string): Promise<void> {
+  const names = await readdir(dir).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  });
+  for (const name of names) if (name.endsWith('.lock')) await rm(join(dir, name), { force: true });
 }
 
 /** The first of `found`, the commit; a checksum may also be that of the tag that leads to it. */

@@ -53,7 +53,7 @@ export async function prune(services: Services, { all }: PruneRequest, { signal 
     await services.content.remove(blob.digest);
   }
   await services.origins.retain(needed.blobs);
-  if (all) reclaimedBytes += await removeCacheMounts(services);
+  if (all) reclaimedBytes += await removeIdle(services, ['cache-mounts', StorePaths.git, StorePaths.downloads]);
   return {
     removedImages,
     removedContainers: containers.removed,
@@ -111,12 +111,15 @@ async function neededBy(
   return { snapshots, blobs };
 }
 
-/** Only while nothing runs: a RUN may have one mounted. */
-async function removeCacheMounts({ root }: Services): Promise<number> {
+/** Only while nothing runs: a RUN may have a cache mounted, a build may be reading what git fetched. */
+async function removeIdle({ root }: Services, directories: readonly string[]): Promise<number> {
   if ((await oldestLiveLease(join(root, StorePaths.leases))) !== undefined) return 0;
-  const dir = join(root, 'cache-mounts');
-  const bytes = await bytesBelow(dir);
-  await rm(dir, { recursive: true, force: true });
+  let bytes = 0;
+  for (const name of directories) {
+    const dir = join(root, name);
+    bytes += await bytesBelow(dir);
+    await rm(dir, { recursive: true, force: true });
+  }
   return bytes;
 }
 

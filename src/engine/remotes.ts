@@ -165,7 +165,7 @@ class BuildRemotes implements Remotes {
         const { openHttp } = await import('../registry/http.ts');
         return (this.#client ??= openHttp());
       };
-      const dir = join(this.#services.root, StorePaths.cache, 'http');
+      const dir = join(this.#services.root, StorePaths.downloads);
       return new Source({ dir, sender, blobs: this.#services.content });
     });
     return this.#http;
@@ -179,7 +179,7 @@ class BuildRemotes implements Remotes {
         if (value !== undefined) env[name] = value;
       }
       return new Source({
-        dir: join(this.#services.root, 'git'),
+        dir: join(this.#services.root, StorePaths.git),
         env,
         newId: () => randomBytes(12).toString('hex'),
         takeTurn: (dir, signal) => takeTurn(dir, { signal, patienceMs: GIT_PATIENCE_MS, purpose: 'fetch with git' }),

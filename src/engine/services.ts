@@ -41,7 +41,16 @@ export interface Services {
 }
 
 /** Directories of the store that more than one part knows. */
-export const StorePaths = { cache: 'cache', leases: 'leases', containers: 'containers', volumes: 'volumes' } as const;
+export const StorePaths = {
+  cache: 'cache',
+  /** What is known of URLs; the files are blobs. */
+  downloads: 'cache/http',
+  /** Repositories and what is checked out of them. */
+  git: 'git',
+  leases: 'leases',
+  containers: 'containers',
+  volumes: 'volumes',
+} as const;
 
 /** Opens the store at `options.root`, making it when missing. Throws `store-unwritable` and `store-full`. */
 export async function openServices(options: EngineOptions): Promise<Services> {

@@ -168,6 +168,19 @@ test('fetches a commit once, alone, and removes what it checked out', async () =
   assert.ok(existsSync(join(one.dir, 'repositories', bare!, 'shallow')));
 });
 
+test('goes on after a git that was killed', async () => {
+  await using one = await rig();
+  const first = await one.checkout({ commit: one.repository.commit({ a: '1' }) });
+  await first[Symbol.asyncDispose]();
+  const [bare] = readdirSync(join(one.dir, 'repositories')).filter((name) => !name.endsWith('.turns'));
+  const commit = one.repository.commit({ a: '2' });
+  for (const lock of ['shallow.lock', `refs/tsbuild/${commit}.lock`]) {
+    writeFileSync(join(one.dir, 'repositories', bare!, lock), '');
+  }
+  await using files = await one.checkout({ commit });
+  assert.is(readFileSync(join(files.path, 'a'), 'utf8'), '2');
+});
+
 test('fetches from servers that hand out files', async () => {
   await using one = await rig();
   const first = one.repository.commit({ a: '1' });
