@@ -1,5 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -158,12 +160,33 @@ test('a cancelled command leaves nothing', async () => {
   assert.equal(readdirSync(join(rig.root, 'snapshots/active')), []);
 });
 
-test('--security=insecure and ssh are refused', async () => {
+test('an insecure command may do what others may not', async () => {
   await using rig = await ExecutorRig.open();
   const base = await rig.busybox();
-  await rejectsWith('unsupported-feature', () => rig.run(base, 'true', { security: 'insecure' }), /insecure/);
-  const ssh: ExecMount = { kind: 'ssh', id: 'default', target: '/s', required: false, mode: 0o600, uid: 0, gid: 0 };
-  await rejectsWith('unsupported-feature', () => rig.run(base, 'true', { mounts: [ssh] }), /type=ssh/);
+  const mount = 'mkdir /m && mount -t tmpfs none /m 2>/dev/null; echo $? > /status; umount /m 2>/dev/null; rmdir /m';
+  assert.is(await rig.text(await rig.run(base, mount, { security: 'insecure' }), '/status'), '0\n');
+  assert.is.not(await rig.text(await rig.run(base, mount), '/status'), '0\n');
+});
+
+test('an SSH agent that is not there is no mount, or an error', async () => {
+  await using dir = await tempDir();
+  const path = join(dir.path, 'agent');
+  const server = createServer().listen(path);
+  await once(server, 'listening');
+  await using rig = await ExecutorRig.open({ session: { sshAgents: new Map([['own', path]]) } });
+  const base = await rig.busybox();
+  const ssh: ExecMount = { kind: 'ssh', id: 'other', target: '/s', required: false, mode: 0o600, uid: 3, gid: 4 };
+  const state = "stat -c '%F %a %u %g' /s > /state 2>/dev/null; true";
+  assert.is(await rig.text(await rig.run(base, state, { mounts: [ssh] }), '/state'), '');
+  const withAgent = await rig.run(base, state, { mounts: [{ ...ssh, id: 'own' }] });
+  assert.is(await rig.text(withAgent, '/state'), 'socket 600 3 4\n');
+  assert.equal(await added(rig, withAgent), ['./state']);
+  const required = { mounts: [{ ...ssh, required: true }] };
+  await rejectsWith('source-not-found', () => rig.run(base, 'true', required), /agent "other", which is required/);
+  server.close();
+  const dead = { mounts: [{ ...ssh, id: 'own' }] };
+  await rejectsWith('source-not-found', () => rig.run(base, 'true', dead), /nothing listens there/);
+  assert.equal(readdirSync(join(rig.root, 'snapshots/active')), []);
 });
 
 test('no network is only the loopback', async () => {
