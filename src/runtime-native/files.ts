@@ -3,6 +3,7 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { BuildError, throwIfAborted } from '../core/errors.ts';
+import { distinctLayers } from './distinct-layers.ts';
 import { layerError } from './files-errors.ts';
 import { decodeReply } from './files-wire.ts';
 import { LayerScanner } from './layer-scanner.ts';
@@ -46,7 +47,7 @@ function rootArguments(root: RootfsSpec): string[] {
     case 'directory':
       return ['directory', root.path];
     case 'overlay':
-      return ['overlay', root.volatile ? 'volatile' : 'durable', root.upper, root.work, ...root.lower];
+      return ['overlay', root.volatile ? 'volatile' : 'durable', root.upper, root.work, ...distinctLayers(root.lower)];
   }
 }
 

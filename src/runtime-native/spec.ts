@@ -3,6 +3,7 @@
  * little endian, the key, the value and a NUL; the last record is `end`. c/spec.c knows the keys and checks every value again.
  */
 import { BuildError } from '../core/errors.ts';
+import { distinctLayers } from './distinct-layers.ts';
 import type { ContainerSpec, MountSpec, RootfsSpec } from './types.ts';
 
 const MAGIC = 'TSBSPEC1';
@@ -109,8 +110,7 @@ function writeRootfs(out: SpecWriter, rootfs: RootfsSpec): void {
 }
 
 function writeLayers(out: SpecWriter, key: string, lower: readonly string[]): void {
-  // Equal layers are one directory, which overlayfs takes only once. The topmost hides all that the others could show.
-  const distinct = [...new Set(lower.toReversed())].toReversed();
+  const distinct = distinctLayers(lower);
   if (distinct.length > MAX_LAYERS) throw tooManyLayers(distinct.length);
   out.list(key, distinct);
 }

@@ -67,6 +67,15 @@ test('a linked copy follows its base without being carried out again', async () 
   assert.is(await lab.sh('app', 'cat /all; readlink /d; stat -c %a /real'), 'linked\nmore\nreal\n700\n');
 });
 
+test('the same linked copy again and again is one layer in several places', async () => {
+  await using lab = await Lab.open();
+  const again = 'COPY --link f /d/\n'.repeat(4);
+  await lab.build('app', `FROM busybox\n${again}COPY --link f /e/\nCOPY f /g\nRUN cat /d/f /e/f /g > /all\n`, {
+    f: 'x\n',
+  });
+  assert.is(await lab.sh('app', 'cat /all'), 'x\nx\nx\n');
+});
+
 test('a changed file executes what uses it and nothing else', async () => {
   await using lab = await Lab.open();
   await lab.build('app', DOCKERFILE, FILES);
