@@ -134,6 +134,10 @@ export function onlyForRemote(flag: string, { range }: Place): BuildError {
   return new BuildError('invalid-flag', `Cannot use ${flag} with local sources`, { locations: [range] });
 }
 
+export function onlyForRepositories(flag: string, { range }: Place): BuildError {
+  return new BuildError('invalid-flag', `Cannot use ${flag}: no source is a repository`, { locations: [range] });
+}
+
 export function unsupportedDevice(device: string, { range }: Place): BuildError {
   return new BuildError('unsupported-feature', `Cannot RUN with --device=${device}: CDI devices are not supported`, {
     locations: [range],

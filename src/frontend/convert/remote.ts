@@ -6,7 +6,7 @@ import type { HttpUrl, GitUrl, RemoteUrl } from '../../core/remote-url.ts';
 import { fileNameOf, isCommitPrefix, isRemoteUrl, parseRemoteUrl, withoutPassword } from '../../core/remote-url.ts';
 import type { AddInstruction, CopyInstruction, Word } from '../../parser/types.ts';
 import type { CopyAction, GitOp, HttpOp } from '../../solver/op.ts';
-import { invalidChecksum, namelessUrl, onlyForRemote, remoteSource } from '../errors.ts';
+import { invalidChecksum, namelessUrl, onlyForRemote, onlyForRepositories, remoteSource } from '../errors.ts';
 import type { StepContext } from './context.ts';
 import type { Inputs } from './mounts.ts';
 
@@ -40,7 +40,8 @@ export function readSources(
     }
     if (!isRemote('http') && !isRemote('git')) throw onlyForRemote('--checksum', instruction.checksum);
   }
-  if (instruction.keepGitDir !== undefined && !isRemote('git')) throw onlyForRemote('--keep-git-dir', instruction);
+  if (instruction.keepGitDir !== undefined && !isRemote('git'))
+    throw onlyForRepositories('--keep-git-dir', instruction);
   return sources;
 }
 
