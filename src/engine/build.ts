@@ -1,7 +1,10 @@
 /** One build: from inputs to a named image. */
+import type { Finding } from '../parser/lint/rules.ts';
 import { parseDockerfile } from '../parser/parse.ts';
 import { BuildError, throwIfAborted } from '../core/errors.ts';
 import { hostPlatform, parsePlatform } from '../core/platform.ts';
+import type { ProgressEvent } from '../core/progress.ts';
+import { formatLocation } from '../core/source.ts';
 import type { BuildResult } from '../executor/types.ts';
 import { compile } from '../frontend/build.ts';
 import type { BuildPlan } from '../frontend/types.ts';
@@ -12,16 +15,38 @@ import { familiarReference, parseReference } from '../oci/reference.ts';
 import type { SnapshotId } from '../snapshot/types.ts';
 import { Bases } from './bases.ts';
 import { openClientSide } from './client-side.ts';
-import { openInputs } from './inputs.ts';
+import { isIgnoredBy, openInputs } from './inputs.ts';
 import { openRemotes } from './remotes.ts';
 import type { Services } from './services.ts';
 import { solve } from './solve.ts';
 import type { BuildOutcome, BuildRequest, CallOptions } from './types.ts';
 
 export async function build(services: Services, request: BuildRequest, options: CallOptions): Promise<BuildOutcome> {
+  const findings: Finding[] = [];
+  try {
+    return await buildImage(services, request, options, (finding) => findings.push(finding));
+  } catch (error) {
+    // What is doubtful may well be why it failed.
+    if (!options.signal.aborted) for (const finding of findings) options.progress(warningOf(finding));
+    throw error;
+  }
+}
+
+function warningOf({ rule, message, range }: Finding): ProgressEvent {
+  return { kind: 'warning', message: `${rule}: ${message} (${formatLocation(range)})`, timeMs: Date.now() };
+}
+
+async function buildImage(
+  services: Services,
+  request: BuildRequest,
+  options: CallOptions,
+  onFinding: (finding: Finding) => void,
+): Promise<BuildOutcome> {
   const { signal } = options;
   const tags = request.tags.map(parseTag);
   const targetPlatform = request.platform === undefined ? hostPlatform() : parsePlatform(request.platform);
+  // From here on nothing that the build may find in the store is pruned.
+  await using _lease = await services.lease();
   await using remotes = openRemotes(services);
   await using inputs = await openInputs(request.context, request.dockerfile, {
     remotes,
@@ -29,8 +54,6 @@ export async function build(services: Services, request: BuildRequest, options: 
     signal,
   });
   const dockerfile = parseDockerfile(inputs.dockerfile);
-  // From here on nothing that the build may find in the store is pruned.
-  await using _lease = await services.lease();
   const bases = new Bases({ images: services.images, registry: services.registry, pull: request.pull, signal });
   const client = await openClientSide(services, request, { context: inputs.context, remotes, bases, signal });
   const plan = await compile(dockerfile, {
@@ -43,6 +66,8 @@ export async function build(services: Services, request: BuildRequest, options: 
     noCache: request.noCache,
     network: request.network,
     labels: request.labels,
+    onFinding,
+    ...(inputs.ignore !== undefined && { isIgnored: isIgnoredBy(inputs.ignore) }),
     ...client.compileOptions,
   });
   const result = await solve(services, plan, client, options);
@@ -88,6 +113,7 @@ async function imageOf(
       layers: newLayers(result, base),
       config: plan.config,
       history: plan.history,
+      ...(plan.epochMs !== undefined && { epochMs: plan.epochMs }),
       ...(annotations !== undefined && { annotations }),
       signal,
     },
