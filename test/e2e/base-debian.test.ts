@@ -21,11 +21,7 @@ test('the tar of scripts/base-debian.sh is a Debian whose apt knows its mirrors'
   await using lab = await Lab.open({ empty: true });
   await lab.ok(['import', '-c', 'CMD ["bash"]', tar, 'debian:bookworm-slim']);
   assert.match(await lab.sh('debian:bookworm-slim', '. /etc/os-release && echo $ID && id -un'), /^debian\nroot\n$/);
-  // Only from the machine's mirrors: nothing is downloaded.
-  assert.match(
-    await lab.sh('debian:bookworm-slim', 'apt-get indextargets --format "$(REPO_URI)"'),
-    /^https?:.*debian/m,
-  );
+  assert.match(await lab.sh('debian:bookworm-slim', 'apt-get update --print-uris'), /^'https?:.*InRelease'/m);
 });
 
 test.run();
