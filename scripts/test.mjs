@@ -8,7 +8,8 @@ import { stripVTControlCharacters } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PARALLEL = 2;
-const FILE_TIMEOUT_MS = 300_000;
+/** The first run makes a Debian base, which takes minutes where the mirrors are slow. */
+const FILE_TIMEOUT_MS = 900_000;
 const KILL_GRACE_MS = 5_000;
 /** These share the machine's cgroups, mounts and network, so they run one after the other. */
 const SERIAL = /^test\/(privileged|native|runtime-native|differential|faults)\//;

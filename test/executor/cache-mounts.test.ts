@@ -89,7 +89,7 @@ test('a seed that cannot be copied leaves no cache and no lock', async () => {
   const tree = new ToyTree({ '/seed/file': 'x' });
   const [source] = select(tree, { source: '/seed', wildcard: false, exclude: [] });
   const seed: CacheSeed = { tree, source: source!, identity: 'seed' };
-  await rejectsWith('source-not-found', () => caches(temp.path).open(mount('locked'), seed, FOREVER));
+  await rejectsWith('source-changed', () => caches(temp.path).open(mount('locked'), seed, FOREVER));
   assert.equal(readdirSync(only(temp.path)), []);
 });
 
