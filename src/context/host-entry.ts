@@ -3,17 +3,8 @@ import type { BigIntStats } from 'node:fs';
 import { lstatSync } from 'node:fs';
 import { BuildError, errnoOf } from '../core/errors.ts';
 import { encodePath, fsPath } from '../core/path-bytes.ts';
-import type { EntryType, TreeEntry } from '../core/tree.ts';
-
-const TYPES: Readonly<Record<number, EntryType>> = {
-  0o010000: 'fifo',
-  0o020000: 'character',
-  0o040000: 'directory',
-  0o060000: 'block',
-  0o100000: 'file',
-  0o120000: 'symlink',
-  0o140000: 'socket',
-};
+import type { TreeEntry } from '../core/tree.ts';
+import { treeEntryOf } from '../core/tree-entry.ts';
 
 /** Linux's PATH_MAX without the final zero. */
 const MAX_PATH_BYTES = 4095;
@@ -31,7 +22,7 @@ export function hostEntry(path: string): TreeEntry | undefined {
     if (errnoOf(error) === 'ENAMETOOLONG' && encodePath(path).length <= MAX_PATH_BYTES) return undefined;
     throw hostError(error, path);
   }
-  return stats === undefined ? undefined : entryOf(stats);
+  return stats === undefined ? undefined : treeEntryOf(stats);
 }
 
 /** A failure to look at `path` in the user's terms, where it is one. */
@@ -52,26 +43,4 @@ export function hostError(error: unknown, path: string): unknown {
     default:
       return error;
   }
-}
-
-function entryOf(stats: BigIntStats): TreeEntry {
-  const mode = Number(stats.mode);
-  const type = TYPES[mode & 0o170000];
-  if (type === undefined) throw new Error(`unknown file mode 0${mode.toString(8)}`);
-  return {
-    type,
-    mode: mode & 0o7777,
-    uid: Number(stats.uid),
-    gid: Number(stats.gid),
-    size: type === 'file' ? Number(stats.size) : 0,
-    mtimeNs: stats.mtimeNs,
-    ...((type === 'character' || type === 'block') && { device: deviceOf(Number(stats.rdev)) }),
-    ...(type !== 'directory' && stats.nlink > 1n && { hardLinkId: `${stats.dev}:${stats.ino}` }),
-    statKey: `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`,
-  };
-}
-
-/** Major and minor number in the layout of glibc's `makedev`, as far as 32 bits go. */
-function deviceOf(rdev: number): { major: number; minor: number } {
-  return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
 }

@@ -7,10 +7,11 @@
 import type { BigIntStats } from 'node:fs';
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import type { Digest } from '../core/digest.ts';
-import { BuildError, errnoOf } from '../core/errors.ts';
+import { errnoOf } from '../core/errors.ts';
 import { decodeLatin1Path, decodePath, fsPath } from '../core/path-bytes.ts';
 import { baseName, compareBytes, parentPath } from '../core/paths.ts';
-import type { EntryType, FileTree, TreeEntry } from '../core/tree.ts';
+import type { FileTree, TreeEntry } from '../core/tree.ts';
+import { treeEntryOf } from '../core/tree-entry.ts';
 import type { LayerScan } from './types.ts';
 
 /** A layer directory in overlay form with its opaque directories as rooted paths; a `Snapshot` is one. */
@@ -163,36 +164,7 @@ function isWhiteout(stats: BigIntStats): boolean {
   return stats.rdev === 0n && stats.isCharacterDevice();
 }
 
-const TYPES: Readonly<Record<number, EntryType>> = {
-  0o010000: 'fifo',
-  0o020000: 'character',
-  0o040000: 'directory',
-  0o060000: 'block',
-  0o100000: 'file',
-  0o120000: 'symlink',
-  0o140000: 'socket',
-};
-
 function entryOf(stats: BigIntStats, xattrDigest?: Digest): TreeEntry {
-  const mode = Number(stats.mode);
-  const type = TYPES[mode & 0o170000];
-  if (type === undefined)
-    throw new BuildError('store-corrupt', `Cannot read an entry of a layer: unknown file mode "0${mode.toString(8)}"`);
-  return {
-    type,
-    mode: mode & 0o7777,
-    uid: Number(stats.uid),
-    gid: Number(stats.gid),
-    size: type === 'file' ? Number(stats.size) : 0,
-    mtimeNs: stats.mtimeNs,
-    ...((type === 'character' || type === 'block') && { device: deviceOf(Number(stats.rdev)) }),
-    ...(type !== 'directory' && stats.nlink > 1n && { hardLinkId: `${stats.dev}:${stats.ino}` }),
-    ...(xattrDigest !== undefined && { xattrDigest }),
-    statKey: `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`,
-  };
-}
-
-/** As the kernel encodes it for user space: 12 bits of major between two halves of the minor (new_encode_dev in linux/kdev_t.h). */
-function deviceOf(rdev: number): { major: number; minor: number } {
-  return { major: (rdev >>> 8) & 0xfff, minor: (rdev & 0xff) | ((rdev >>> 12) & 0xfff00) };
+  const entry = treeEntryOf(stats);
+  return xattrDigest === undefined ? entry : { ...entry, xattrDigest };
 }
