@@ -1,6 +1,6 @@
 /** Runs containers, and keeps and removes what they leave. */
-import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { diskBytes } from '../core/directories.ts';
 import { BuildError, throwIfAborted } from '../core/errors.ts';
 import type { ContainerSpec, RunningContainer } from '../runtime-native/types.ts';
 import { etcFiles } from './etc-files.ts';
@@ -106,7 +106,7 @@ export function createContainerRunner(deps: ContainerDeps): ContainerRunner {
         continue;
       }
       if ((await currentState(item.state, host)).kind !== 'exited') continue;
-      reclaimedBytes += await bytesBelow(store.paths(id).upper);
+      reclaimedBytes += await diskBytes(store.paths(id).upper);
       await discard(store, volumes, item.record);
       removed.push(id);
     }
@@ -270,15 +270,4 @@ function findContainer(containers: readonly ContainerInfo[], nameOrId: string): 
 
 function notFound(nameOrId: string): BuildError {
   return new BuildError('container-not-found', `Cannot find container "${nameOrId}"`);
-}
-
-/** What the files of a writable layer take; entries that vanish meanwhile do not count. */
-async function bytesBelow(dir: string): Promise<number> {
-  let bytes = 0;
-  for (const entry of await readdir(dir, { withFileTypes: true })) {
-    const path = join(dir, entry.name);
-    if (entry.isDirectory()) bytes += await bytesBelow(path);
-    else if (entry.isFile()) bytes += (await lstat(path)).size;
-  }
-  return bytes;
 }

@@ -139,6 +139,6 @@ export interface ContainerRunner {
    * Resolves with the ID. Throws `container-not-found`, `container-in-use`.
    */
   remove(nameOrId: string, force: boolean): Promise<string>;
-  /** Removes every container that has ended and what crashed runs left; resolves with the IDs and the bytes that the layers took. */
+  /** Removes every container that has ended and what crashed runs left; resolves with the IDs and the bytes on disk that their layers took. */
   prune(): Promise<{ readonly removed: readonly string[]; readonly reclaimedBytes: number }>;
 }

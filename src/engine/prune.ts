@@ -5,12 +5,13 @@
  * next build would find. A running build or container holds a lease from before its first look into the store; what it may have found or made since the oldest
  * lease began stays (see `cache/prune.ts`).
  */
-import { lstat, readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { oldestLiveLease } from '../cache/lease.ts';
 import { pruneRecords } from '../cache/prune.ts';
 import type { Digest } from '../core/digest.ts';
-import { errnoOf, throwIfAborted } from '../core/errors.ts';
+import { diskBytes } from '../core/directories.ts';
+import { throwIfAborted } from '../core/errors.ts';
 import { createResultCodec } from '../executor/codec.ts';
 import type { Image } from '../image/types.ts';
 import { familiarReference, parseReference } from '../oci/reference.ts';
@@ -44,7 +45,7 @@ export async function prune(services: Services, { all }: PruneRequest, { signal 
   for (const snapshot of await services.snapshots.list()) {
     if (needed.snapshots.has(snapshot.id) || records.references.has(snapshot.id)) continue;
     if (snapshot.createdAtMs >= records.horizonMs) continue;
-    reclaimedBytes += await bytesBelow(snapshot.dir);
+    reclaimedBytes += await diskBytes(snapshot.dir);
     await services.snapshots.remove(snapshot.id);
   }
   for await (const blob of services.content.list()) {
@@ -117,23 +118,8 @@ async function removeIdle({ root }: Services, directories: readonly string[]): P
   let bytes = 0;
   for (const name of directories) {
     const dir = join(root, name);
-    bytes += await bytesBelow(dir);
+    bytes += await diskBytes(dir);
     await rm(dir, { recursive: true, force: true });
-  }
-  return bytes;
-}
-
-/** Bytes that a tree takes on disk. */
-async function bytesBelow(dir: string): Promise<number> {
-  let bytes = 0;
-  const entries = await readdir(dir, { withFileTypes: true }).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  });
-  for (const entry of entries) {
-    const path = join(dir, entry.name);
-    if (entry.isDirectory()) bytes += await bytesBelow(path);
-    else bytes += (await lstat(path)).blocks * 512;
   }
   return bytes;
 }

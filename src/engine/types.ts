@@ -216,6 +216,7 @@ export interface PruneOutcome {
   readonly removedImages: readonly string[];
   readonly removedContainers: readonly string[];
   readonly removedRecords: number;
+  /** On disk, as `du` counts. */
   readonly reclaimedBytes: number;
 }
 
