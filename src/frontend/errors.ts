@@ -18,7 +18,10 @@ export function unknownTarget(target: string, names: readonly string[]): BuildEr
   const message = `Cannot find the target stage "${target}"`;
   if (/^\d+$/.test(target))
     return new BuildError('unknown-stage', message, { hint: 'a target is a name: give the stage one with "AS name"' });
-  return new BuildError('unknown-stage', message, didYouMean(target, names));
+  const nearest = didYouMean(target, names);
+  const all =
+    names.length === 0 ? 'no stage has a name: give it one with "AS name"' : `want one of ${names.join(', ')}`;
+  return new BuildError('unknown-stage', message, { hint: all, ...nearest });
 }
 
 export function noSuchStageNumber(number: string, count: number, { range }: Place): BuildError {
@@ -34,17 +37,26 @@ export function stageIsLater(name: string, isOwn: boolean, { range }: Place): Bu
   });
 }
 
-export function blankBase(written: string, { range }: Place): BuildError {
+/** `known` are the variables that have a value. */
+export function blankBase(written: string, known: readonly string[], { range }: Place): BuildError {
   return new BuildError('invalid-base', `The base name of FROM is empty: "${written}" has no value`, {
     locations: [range],
-    hint: 'give the ARG before the first FROM a default, or pass --build-arg',
+    hint: blankHint(written, known),
   });
 }
 
-export function blankPlatform(written: string, { range }: Place): BuildError {
+export function blankPlatform(written: string, known: readonly string[], { range }: Place): BuildError {
   return new BuildError('invalid-flag', `The platform of FROM is empty: "${written}" has no value`, {
     locations: [range],
+    hint: blankHint(written, known),
   });
+}
+
+function blankHint(written: string, known: readonly string[]): string {
+  const [, name = ''] = /\$\{?(\w+)/.exec(written) ?? [];
+  const nearest = suggest(name, known);
+  if (nearest !== undefined && nearest !== name) return `did you mean "$${nearest}"?`;
+  return 'give the ARG before the first FROM a default, or pass --build-arg';
 }
 
 /** `cause` says what is wrong with the image name. */

@@ -147,8 +147,8 @@ function sourcesOf(instruction: Instruction): readonly { readonly name?: string;
       ];
     case 'run':
       return instruction.mounts.map(({ options, range }) => {
-        const name = options.findLast(({ key }) => key === 'from')?.value;
-        return name === undefined || name === '' ? { range } : { name, range };
+        const from = options.findLast(({ key }) => key === 'from');
+        return from?.value === undefined || from.value === '' ? { range } : { name: from.value, range: from.range };
       });
     default:
       return [];

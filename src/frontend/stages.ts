@@ -61,7 +61,7 @@ export function resolveStages(
   const stages: Stage[] = [];
   for (const { from, instructions } of split) {
     const image = scope.expand(from.image);
-    if (image === '') throw blankBase(from.image.text, from.image);
+    if (image === '') throw blankBase(from.image.text, scope.names(), from.image);
     const platform = platformOf(from, scope, buildPlatform);
     const name = from.stageName?.value.toLowerCase();
     const replaced = name === undefined ? undefined : contextNamed(name, contexts);
@@ -80,7 +80,7 @@ export function resolveStages(
 function platformOf(from: FromInstruction, scope: GlobalScope, buildPlatform: Platform): Platform | undefined {
   if (from.platform === undefined) return undefined;
   const text = scope.expand(from.platform);
-  if (text === '') throw blankPlatform(from.platform.text, from.platform);
+  if (text === '') throw blankPlatform(from.platform.text, scope.names(), from.platform);
   try {
     return parsePlatform(text, buildPlatform);
   } catch (error) {

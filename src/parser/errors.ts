@@ -69,10 +69,10 @@ export function foreignSyntax({ value, range }: Located<string>): BuildError {
 
 // Instructions
 
-export function unknownInstruction(word: string, range: SourceRange, known: Iterable<string>): BuildError {
+export function unknownInstruction(word: string, range: SourceRange, known: readonly string[]): BuildError {
   return new BuildError('unknown-instruction', `Unknown instruction ${quote(word)}`, {
     locations: [range],
-    ...didYouMean(word, known),
+    ...(didYouMean(word, known) ?? { hint: `want one of ${known.join(', ')}` }),
   });
 }
 
@@ -162,12 +162,11 @@ export function invalidCheck(text: string, range: SourceRange): BuildError {
 // Flags
 
 export function unknownFlag(keyword: string, name: string, range: SourceRange, known: readonly string[]): BuildError {
+  const flags = known.map((flag) => `--${flag}`);
+  const all = `${keyword} takes ${flags.length === 0 ? 'no flags' : flags.join(', ')}`;
   return new BuildError('unknown-flag', `Unknown flag ${quote(`--${name}`)} for ${keyword}`, {
     locations: [range],
-    ...didYouMean(
-      `--${name}`,
-      known.map((flag) => `--${flag}`),
-    ),
+    ...(didYouMean(`--${name}`, flags) ?? { hint: all }),
   });
 }
 
@@ -245,7 +244,7 @@ export function unknownMountType(value: string, types: readonly string[], range:
 export function unknownMountKey(key: string, keys: readonly string[], range: SourceRange): BuildError {
   return new BuildError('invalid-flag', `Unknown key ${quote(key)} in --mount`, {
     locations: [range],
-    ...didYouMean(key, keys),
+    ...(didYouMean(key, keys) ?? { hint: `want one of ${keys.join(', ')}` }),
   });
 }
 

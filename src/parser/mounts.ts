@@ -1,5 +1,6 @@
 /** The value of `RUN --mount`: comma-separated options in the manner of CSV. */
-import type { MountFlag, Word } from './types.ts';
+import type { SourceRange } from '../core/source.ts';
+import type { MountFlag, MountOption, Word } from './types.ts';
 
 import { invalidMountList, mountKeyWithoutValue, unknownMountKey, unknownMountType, variableInFrom } from './errors.ts';
 
@@ -17,35 +18,54 @@ const KEYS: readonly string[] =
 export function parseMount(flag: Word): MountFlag {
   const fields = splitCsv(flag.text);
   if (fields === undefined) throw invalidMountList(flag.text, flag.range);
-  const options: { key: string; value?: string }[] = [];
-  for (const field of fields) {
-    const equals = field.indexOf('=');
-    const key = (equals === -1 ? field : field.slice(0, equals)).toLowerCase();
-    if (!KEYS.includes(key)) throw unknownMountKey(key, KEYS, flag.range);
+  const options: MountOption[] = [];
+  for (const { text, offset, length } of fields) {
+    const equals = text.indexOf('=');
+    const key = (equals === -1 ? text : text.slice(0, equals)).toLowerCase();
+    const range = rangeWithin(flag, offset, length);
+    if (!KEYS.includes(key)) throw unknownMountKey(key, KEYS, range);
     if (equals === -1) {
-      if (!SWITCHES.has(key)) throw mountKeyWithoutValue(key, flag.range);
-      options.push({ key });
+      if (!SWITCHES.has(key)) throw mountKeyWithoutValue(key, range);
+      options.push({ key, range });
       continue;
     }
-    const value = field.slice(equals + 1);
+    const value = text.slice(equals + 1);
     if (key === 'type' && !value.includes('$') && !TYPES.includes(value.toLowerCase()))
-      throw unknownMountType(value, TYPES, flag.range);
-    if (key === 'from' && /\$./.test(value)) throw variableInFrom('from', value, flag.range);
-    options.push({ key, value });
+      throw unknownMountType(value, TYPES, range);
+    if (key === 'from' && /\$./.test(value)) throw variableInFrom('from', value, range);
+    options.push({ key, value, range });
   }
   return { range: flag.range, options };
 }
 
+/** The place of a part of a flag's text; the whole flag where its text is not its source. */
+function rangeWithin({ text, range }: Word, offset: number, length: number): SourceRange {
+  const { file, start, end } = range;
+  const isVerbatim = start.line === end.line && end.column - start.column === text.length;
+  if (!isVerbatim || length === 0) return range;
+  const column = start.column + offset;
+  return { file, start: { line: start.line, column }, end: { line: start.line, column: column + length } };
+}
+
+interface Field {
+  /** Without quotes. */
+  readonly text: string;
+  /** Where it stands in the list, quotes included. */
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** The fields of one CSV record, or `undefined` if quotes are out of place. */
-function splitCsv(text: string): string[] | undefined {
-  if (!text.includes('"')) return text.split(',');
-  const fields: string[] = [];
+function splitCsv(text: string): Field[] | undefined {
+  const fields: Field[] = [];
   const field = /(?:"((?:[^"]|"")*)"|([^",]*))(,|$)/y;
   while (field.lastIndex <= text.length) {
+    const offset = field.lastIndex;
     const match = field.exec(text);
     if (match === null) return undefined;
-    const [, quoted, plain = '', separator] = match;
-    fields.push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
+    const [whole, quoted, plain = '', separator = ''] = match;
+    const length = whole.length - separator.length;
+    fields.push({ text: quoted === undefined ? plain : quoted.replaceAll('""', '"'), offset, length });
     if (separator === '') return fields;
   }
   return undefined;

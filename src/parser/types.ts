@@ -112,10 +112,19 @@ export interface LabelInstruction extends Common {
 }
 
 /** `RUN --mount`: the options as written; the frontend expands and checks the values that may hold variables. */
+export interface MountOption {
+  /** In lower case. */
+  readonly key: string;
+  /** A bare key has none. */
+  readonly value?: string;
+  /** Of both; of the whole flag where quotes or several lines hide the place. */
+  readonly range: SourceRange;
+}
+
 export interface MountFlag {
   readonly range: SourceRange;
-  /** In order, keys in lower case; a bare key has no value. */
-  readonly options: readonly { readonly key: string; readonly value?: string }[];
+  /** In order. */
+  readonly options: readonly MountOption[];
 }
 
 export interface RunInstruction extends Common {

@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert';
 import { BuildError, formatError } from '../../src/core/errors.ts';
 import { parsePlatform } from '../../src/core/platform.ts';
 import { compile } from '../../src/frontend/build.ts';
+import * as errors from '../../src/frontend/errors.ts';
 import type { BuildPlan, CompileOptions, NamedContext } from '../../src/frontend/types.ts';
 import { parseDockerfile } from '../../src/parser/parse.ts';
 import { topologicalOrder } from '../../src/solver/graph.ts';
@@ -71,6 +72,14 @@ function describe(plan: BuildPlan, asked: readonly string[]): { graph: unknown; 
   return { graph, config };
 }
 
+/** The factories that made the errors of the cases. */
+const raised = new Set<string>();
+
+/** The function of errors.ts that is on the stack of its making. */
+function factoryOf(error: BuildError): string | undefined {
+  return /^ +at (?:async )?(\w+) \(.*\/src\/frontend\/errors\.ts[:)]/m.exec(error.stack ?? '')?.[1];
+}
+
 async function answersFor(name: string): Promise<Partial<Record<(typeof ANSWERS)[number], string>>> {
   const directory = root + name;
   const text = readFileSync(`${directory}/Dockerfile`, 'utf8');
@@ -81,6 +90,8 @@ async function answersFor(name: string): Promise<Partial<Record<(typeof ANSWERS)
     return { 'graph.json': toJson(graph), 'config.json': toJson(config) };
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;
+    const factory = factoryOf(error);
+    if (factory !== undefined) raised.add(factory);
     return { 'error.txt': `${error.code}\n${formatError(error)}\n` };
   }
 }
@@ -101,5 +112,12 @@ for (const name of readdirSync(root).toSorted()) {
     }
   });
 }
+
+test('every error of errors.ts is in some case', () => {
+  assert.equal(
+    Object.keys(errors).filter((factory) => !raised.has(factory)),
+    [],
+  );
+});
 
 test.run();

@@ -1,6 +1,6 @@
 /** The options of one `RUN --mount`, expanded and checked, before they mean anything. */
 import { suggest } from '../../core/suggest.ts';
-import type { MountFlag } from '../../parser/types.ts';
+import type { MountFlag, MountOption, Word } from '../../parser/types.ts';
 import { invalidMount } from '../errors.ts';
 import type { StageScope } from '../scope.ts';
 
@@ -60,31 +60,43 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 /** Expands values (not of `from`) and reads them; the last one of a name counts. Throws `invalid-flag`. */
 export function readMountOptions(flag: MountFlag, scope: StageScope): MountOptions {
   const options: Writable<MountOptions> = { type: 'bind' };
-  for (const { key, value } of flag.options) {
-    const expanded = value === undefined || key === 'from' ? value : scope.expand({ text: value, range: flag.range });
-    readOption(options, key, expanded, flag);
+  for (const option of flag.options) {
+    const { key, value } = option;
+    readOption(
+      options,
+      value === undefined || key === 'from' ? option : { ...option, value: scope.expand(wordOf(option, value)) },
+    );
   }
   checkAllowed(options, flag);
   return options;
 }
 
-function readOption(options: Writable<MountOptions>, key: string, value: string | undefined, flag: MountFlag): void {
+/** The value with its own place, where the option is written plainly. */
+function wordOf({ key, range }: MountOption, value: string): Word {
+  const { file, start, end } = range;
+  const isPlain = start.line === end.line && end.column - start.column === key.length + 1 + value.length;
+  if (!isPlain) return { text: value, range };
+  return { text: value, range: { file, start: { line: start.line, column: start.column + key.length + 1 }, end } };
+}
+
+function readOption(options: Writable<MountOptions>, option: MountOption): void {
+  const { key, value } = option;
   const invalid = (want: string): Error =>
-    invalidMount(`"${value ?? ''}" is no value for "${key}": want ${want}`, flag);
+    invalidMount(`"${value ?? ''}" is no value for "${key}": want ${want}`, option);
   const name = CANONICAL[key];
   switch (name) {
     case 'type':
-      options.type = oneOf(TYPES, key, value, flag);
+      options.type = oneOf(TYPES, option);
       return;
     case 'sharing':
-      options.sharing = oneOf(SHARING, key, value, flag);
+      options.sharing = oneOf(SHARING, option);
       return;
     case 'from':
     case 'source':
     case 'target':
     case 'id':
     case 'env':
-      if (value === undefined) throw invalidMount(`"${key}" needs a value`, flag);
+      if (value === undefined) throw invalidMount(`"${key}" needs a value`, option);
       options[name] = value;
       return;
     case 'readonly':
@@ -112,29 +124,39 @@ function readOption(options: Writable<MountOptions>, key: string, value: string 
       return;
     }
     default:
-      throw invalidMount(`unknown option "${key}"`, flag, { word: key, options: Object.keys(CANONICAL) });
+      throw invalidMount(`unknown option "${key}"`, option, { word: key, options: Object.keys(CANONICAL) });
   }
 }
 
-function oneOf<T extends string>(values: readonly T[], key: string, text: string | undefined, flag: MountFlag): T {
-  const wanted = (text ?? '').toLowerCase();
+function oneOf<T extends string>(values: readonly T[], option: MountOption): T {
+  const { key, value: text = '' } = option;
+  const wanted = text.toLowerCase();
   const found = values.find((value) => value === wanted);
   if (found !== undefined) return found;
   const nearest = suggest(wanted, values);
   const known = nearest === undefined ? undefined : { word: wanted, options: values };
-  throw invalidMount(`"${text ?? ''}" is no value for "${key}": want ${values.join(', ')}`, flag, known);
+  throw invalidMount(`"${text}" is no value for "${key}": want ${values.join(', ')}`, option, known);
 }
 
 /** An option that does nothing is a misunderstanding, so it is refused. */
 function checkAllowed(options: MountOptions, flag: MountFlag): void {
-  for (const { key, value } of flag.options) {
+  for (const option of flag.options) {
+    const { key, value } = option;
     const name = CANONICAL[key] ?? 'type';
     if (name === 'type' || ALLOWED[options.type].includes(name)) continue;
     // Secrets and agents are never writable, and a tmpfs always is.
     if (name === 'readonly' && options.readonly === (options.type !== 'tmpfs')) continue;
     if (name === 'from' && value === '') continue;
-    throw invalidMount(`a mount of type ${options.type} does not take "${key}"`, flag);
+    throw invalidMount(
+      `a mount of type ${options.type} does not take "${key}": want ${ALLOWED[options.type].map(nameOf).join(', ')}`,
+      option,
+    );
   }
+}
+
+/** The usual spelling of an option. */
+function nameOf(option: keyof MountOptions): string {
+  return option === 'sizeBytes' ? 'size' : option;
 }
 
 /** Go's strconv.ParseBool. */

@@ -105,7 +105,7 @@ class MountConverter {
     const { id, source, target, env, required, mode, uid, gid } = this.#options;
     if (isGiven(id) && isGiven(source)) throw invalidMount('a secret takes "id" or "source", not both', this.#flag);
     const name = firstGiven(source, id, target === undefined ? undefined : baseName(target));
-    if (name === undefined) throw invalidMount('a secret needs "id" or "target"', this.#flag);
+    if (name === undefined) throw invalidMount('a secret needs "id" or "target": want id=NAME', this.#flag);
     const file = isGiven(target) ? this.#target() : isGiven(env) ? undefined : `/run/secrets/${baseName(name)}`;
     return {
       kind: 'secret',
@@ -136,8 +136,8 @@ class MountConverter {
   #target(): string {
     const target = joinPath(this.#step.stage.draft.workingDir, this.#options.target ?? '');
     if (target !== '/') return target;
-    const why = this.#options.target === undefined ? 'it has no "target"' : 'its target cannot be "/"';
-    throw invalidMount(why, this.#flag);
+    if (this.#options.target === undefined) throw invalidMount('it has no "target": want target=PATH', this.#flag);
+    throw invalidMount('its target cannot be "/"', this.#flag);
   }
 
   #source(): string {
