@@ -5,6 +5,8 @@ import type { ContainerExit } from '../runtime-native/types.ts';
 
 const MAX_TAIL_BYTES = 64 * 1024;
 const MAX_TAIL_LINES = 50;
+/** 128 and SIGKILL. */
+const KILLED = 137;
 
 export class RunFailedError extends BuildError {
   readonly exitCode: number;
@@ -13,10 +15,14 @@ export class RunFailedError extends BuildError {
 
   constructor(
     message: string,
-    details: { readonly exitCode: number; readonly output: readonly string[] },
+    details: {
+      readonly exitCode: number;
+      readonly output: readonly string[];
+      readonly hint?: string | undefined;
+    },
     locations: readonly SourceRange[] = [],
   ) {
-    super('run-failed', message, { locations });
+    super('run-failed', message, { locations, ...(details.hint !== undefined && { hint: details.hint }) });
     this.exitCode = details.exitCode;
     this.output = details.output;
   }
@@ -28,11 +34,20 @@ export class RunFailedError extends BuildError {
 
 /** In Docker's words, which tools look for. */
 export function runFailed(args: readonly string[], exit: ContainerExit, output: readonly string[]): RunFailedError {
-  const reason = exit.oomKilled ? 'cannot allocate memory' : `exit code: ${exit.code}`;
+  const code = `exit code: ${exit.code}`;
+  const reason = exit.oomKilled ? `cannot allocate memory (${code})` : code;
   return new RunFailedError(`${processText(args)} did not complete successfully: ${reason}`, {
     exitCode: exit.code,
     output,
+    hint: memoryHint(exit),
   });
+}
+
+/** Where no memory controller tells, an end by SIGKILL is all there is to see of it. */
+function memoryHint({ code, oomKilled }: ContainerExit): string | undefined {
+  if (oomKilled)
+    return 'the kernel killed a process of this step for lack of memory: let it use less, or raise the limit of the group it runs in';
+  return code === KILLED ? 'something killed it with SIGKILL, as the kernel does for lack of memory' : undefined;
 }
 
 /** A command that could not even be started. */
