@@ -89,4 +89,5 @@ export type TriggerSyntax = Head &
 export type Syntax =
   | TriggerSyntax
   | (Head & { readonly kind: 'from'; readonly image: Token; readonly as?: Token; readonly name?: Token })
-  | (Head & { readonly kind: 'onbuild'; readonly trigger: TriggerSyntax });
+  /** Without `trigger`, what follows has to be right only where it runs. */
+  | (Head & { readonly kind: 'onbuild'; readonly trigger?: TriggerSyntax });

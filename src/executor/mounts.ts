@@ -76,8 +76,8 @@ class Preparation implements PreparedMounts {
         this.mounts.push(await this.cache(mount));
         return;
       case 'tmpfs': {
-        const { target, sizeBytes } = mount;
-        this.mounts.push({ kind: 'tmpfs', target, readonly: false, ...(sizeBytes !== undefined && { sizeBytes }) });
+        const { target, sizeBytes, readonly = false } = mount;
+        this.mounts.push({ kind: 'tmpfs', target, readonly, ...(sizeBytes !== undefined && { sizeBytes }) });
         return;
       }
       case 'secret':

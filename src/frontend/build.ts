@@ -19,7 +19,7 @@ import { reachStages } from './reach.ts';
 import type { GlobalScopeOptions } from './scope.ts';
 import { GlobalScope, isPredefined, proxyEnvironment } from './scope.ts';
 import type { Stage } from './stages.ts';
-import { findTarget, resolveStages, splitStages, stageNames } from './stages.ts';
+import { checkCopySources, findTarget, resolveStages, splitStages, stageNames } from './stages.ts';
 import type { BuildPlan, CompileOptions, CompileWarning } from './types.ts';
 
 /**
@@ -48,6 +48,7 @@ export async function compile(dockerfile: Dockerfile, options: CompileOptions): 
   checkFroms({ globalArgs: split.globalArgs, froms, globals, scopeOptions, report });
   const stages = resolveStages(split.stages, globals, contexts, options.buildPlatform);
   const target = findTarget(stages, options.target);
+  checkCopySources(stages);
   const { resolveBase, targetPlatform } = options;
   const reached = await reachStages(options.allStages === true ? stages : [target], {
     stages,

@@ -166,6 +166,7 @@ export function invalidMount(
 ): BuildError {
   return new BuildError('invalid-flag', `Cannot use --mount: ${why}`, {
     locations: [range],
+    ...(known !== undefined && { hint: `want one of ${[...known.options].join(', ')}` }),
     ...(known !== undefined && didYouMean(known.word, known.options)),
   });
 }

@@ -8,13 +8,12 @@ import { BuildError } from '../core/errors.ts';
 import type { Platform } from '../core/platform.ts';
 import { formatPlatform } from '../core/platform.ts';
 import type { SourceRange } from '../core/source.ts';
-import type { Reference } from '../oci/reference.ts';
-import { formatReference, parseReference } from '../oci/reference.ts';
+import { formatReference } from '../oci/reference.ts';
 import { parseTrigger } from '../parser/parse.ts';
 import type { Instruction } from '../parser/types.ts';
-import { baseFailed, invalidBase } from './errors.ts';
+import { baseFailed } from './errors.ts';
 import type { SourceName, Stage } from './stages.ts';
-import { BUILD_CONTEXT, resolveSource, stageNames } from './stages.ts';
+import { baseReference, BUILD_CONTEXT, resolveSource, stageNames } from './stages.ts';
 import type { CompileOptions, NamedContext, ResolvedBase } from './types.ts';
 
 /** Where files come from, once images are known. */
@@ -123,14 +122,6 @@ class Reacher {
     });
     this.#images.set(key, resolved);
     return resolved;
-  }
-}
-
-function baseReference(name: string, range: SourceRange): Reference {
-  try {
-    return parseReference(name);
-  } catch (error) {
-    throw error instanceof BuildError ? invalidBase(error, { range }) : error;
   }
 }
 

@@ -3,9 +3,10 @@ import { BuildError } from '../core/errors.ts';
 import type { Platform } from '../core/platform.ts';
 import { parsePlatform } from '../core/platform.ts';
 import type { SourceRange } from '../core/source.ts';
+import type { Reference } from '../oci/reference.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
 import type { ArgInstruction, Dockerfile, FromInstruction, Instruction } from '../parser/types.ts';
-import { blankBase, blankPlatform, noSuchStageNumber, stageIsLater, unknownTarget } from './errors.ts';
+import { blankBase, blankPlatform, invalidBase, noSuchStageNumber, stageIsLater, unknownTarget } from './errors.ts';
 import type { GlobalScope } from './scope.ts';
 import type { NamedContext } from './types.ts';
 
@@ -69,7 +70,7 @@ export function resolveStages(
       index: stages.length,
       ...(name !== undefined && { name }),
       from,
-      base: replaced ?? resolveBase(image, stages, contexts),
+      base: replaced ?? resolveBase(image, from, stages, contexts),
       ...(platform !== undefined && { platform }),
       instructions: replaced === undefined ? instructions : [],
     });
@@ -88,11 +89,39 @@ function platformOf(from: FromInstruction, scope: GlobalScope, buildPlatform: Pl
   }
 }
 
-function resolveBase(image: string, above: readonly Stage[], contexts: Contexts): SourceName {
+function resolveBase(image: string, from: FromInstruction, above: readonly Stage[], contexts: Contexts): SourceName {
   const stage = above.findLast(({ name }) => name === image.toLowerCase());
   if (stage) return { kind: 'stage', stage };
   if (image === 'scratch') return { kind: 'scratch' };
-  return contextNamed(image, contexts) ?? { kind: 'image', name: image };
+  const context = contextNamed(image, contexts);
+  if (context) return context;
+  // As in Docker, also where nothing needs the stage.
+  baseReference(image, from.image.range);
+  return { kind: 'image', name: image };
+}
+
+/** `name` as the name of an image; throws `invalid-base` with `range`. */
+export function baseReference(name: string, range: SourceRange): Reference {
+  try {
+    return parseReference(name);
+  } catch (error) {
+    throw error instanceof BuildError ? invalidBase(error, { range }) : error;
+  }
+}
+
+/** Of all stages, needed or not, as in Docker: no COPY takes files from its own stage, or from a number that no stage has. */
+export function checkCopySources(stages: readonly Stage[]): void {
+  for (const stage of stages) {
+    for (const instruction of stage.instructions) {
+      if (instruction.kind !== 'copy' || instruction.from === undefined) continue;
+      const { value, range } = instruction.from;
+      const isOwn = value === String(stage.index) || value.toLowerCase() === stage.name;
+      const isNumber = /^\d+$/.test(value);
+      if (isNumber && Number(value) >= stages.length) throw noSuchStageNumber(value, stages.length, { range });
+      const isEarlier = !isNumber && stages.some(({ name, index }) => name === stage.name && index < stage.index);
+      if (isOwn && !isEarlier) throw stageIsLater(value, true, { range });
+    }
+  }
 }
 
 function contextNamed(name: string, contexts: Contexts): SourceName | undefined {

@@ -76,7 +76,7 @@ class SyntaxParser {
   parse(line: LogicalLine): Syntax {
     const { type, text, offset } = this.#lexer.begin(line.text);
     if (type === 'unknown') throw unknownInstruction(text, line.range(offset, offset + text.length), INSTRUCTIONS);
-    const parses = this.#parse(type, line);
+    const parses = type === 'onbuild' ? this.#parseOnbuild(line) : this.#parse(type, line);
     const syntax = parses[0];
     if (syntax === undefined) throw this.#explain(line, this.#lexer.end());
     if (parses.length > 1) throw new Error(`The grammar has ${parses.length} parses for ${JSON.stringify(line.text)}`);
@@ -87,10 +87,24 @@ class SyntaxParser {
     try {
       return this.#parserFor(keyword).parse(line.text);
     } catch (error) {
-      const refused = offendingToken(error);
-      if (refused === undefined) throw error;
-      throw this.#explain(line, refused.type === 'array' ? notStringIn(refused) : refused);
+      throw this.#explain(line, refusedToken(error));
     }
+  }
+
+  /** As in Docker, most of what is wrong with a trigger is an error only where it runs. */
+  #parseOnbuild(line: LogicalLine): readonly Syntax[] {
+    let wrong: Token;
+    try {
+      const parses = this.#parserFor('onbuild').parse(line.text);
+      if (parses.length > 0) return parses;
+      wrong = this.#lexer.end();
+    } catch (error) {
+      wrong = refusedToken(error);
+    }
+    const before = tokensBefore(line, this.#lexer, wrong);
+    const keyword = before[0];
+    if (keyword === undefined || !isForTheChild(before, wrong)) throw explain(line, before, wrong);
+    return [{ kind: 'onbuild', keyword }];
   }
 
   #explain(line: LogicalLine, wrong: Token): BuildError {
@@ -107,9 +121,20 @@ class SyntaxParser {
   }
 }
 
-function offendingToken(error: unknown): Token | undefined {
-  if (!(error instanceof Error) || !('token' in error)) return undefined;
-  return error.token as Token;
+/** The token that nearley did not want; rethrows any other failure. */
+function refusedToken(error: unknown): Token {
+  if (!(error instanceof Error) || !('token' in error)) throw error;
+  const token = error.token as Token;
+  return token.type === 'array' ? notStringIn(token) : token;
+}
+
+/** Whether the trigger of an ONBUILD is wrong as an instruction, though not as a line of the language. */
+function isForTheChild(before: readonly Token[], wrong: Token): boolean {
+  const [, trigger] = before;
+  if (trigger === undefined) return wrong.type === 'unknown';
+  const last = before.at(-1);
+  if (wrong.type === 'end') return last?.type !== 'legacyKey';
+  return trigger.type === 'healthcheck' && (last?.type === 'none' || wrong.type === 'word');
 }
 
 /** What an instruction of each shape cannot do without. */

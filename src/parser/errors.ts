@@ -233,23 +233,3 @@ export function invalidMountList(value: string, range: SourceRange): BuildError 
     },
   );
 }
-
-export function unknownMountType(value: string, types: readonly string[], range: SourceRange): BuildError {
-  return new BuildError('invalid-flag', `Unknown mount type ${quote(value)}: want ${types.join(', ')}`, {
-    locations: [range],
-    ...didYouMean(value, types),
-  });
-}
-
-export function unknownMountKey(key: string, keys: readonly string[], range: SourceRange): BuildError {
-  return new BuildError('invalid-flag', `Unknown key ${quote(key)} in --mount`, {
-    locations: [range],
-    ...(didYouMean(key, keys) ?? { hint: `want one of ${keys.join(', ')}` }),
-  });
-}
-
-export function mountKeyWithoutValue(key: string, range: SourceRange): BuildError {
-  return new BuildError('invalid-flag', `The mount key ${quote(key)} needs a value: want ${key}=VALUE`, {
-    locations: [range],
-  });
-}

@@ -282,11 +282,10 @@ function toHealthcheck({ common, flags }: Source, syntax: SyntaxOf<'none' | 'che
   return { kind: 'healthcheck', ...common, check };
 }
 
-/** The trigger is checked here although Docker waits until it runs: its author is here, its user is elsewhere. */
-function toOnbuild({ common, bodies, line }: Source, syntax: SyntaxOf<'onbuild'>): OnbuildInstruction {
-  toInstruction(line, syntax.trigger, bodies);
+/** What is wrong with the trigger as an instruction is told where it runs, as in Docker. */
+function toOnbuild({ common, bodies, line }: Source, { keyword }: SyntaxOf<'onbuild'>): OnbuildInstruction {
   const trigger = [
-    line.text.slice(syntax.trigger.keyword.offset),
+    line.text.slice(keyword.offset + keyword.text.length).trimStart(),
     ...bodies.map(({ heredoc, raw }) => `${raw}${heredoc.name}`),
   ].join('\n');
   return { kind: 'onbuild', ...common, trigger };

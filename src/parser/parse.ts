@@ -85,6 +85,7 @@ function readHeredoc(token: Token, line: LogicalLine, reader: LineReader): Hered
 
 function markersOf(line: Syntax): readonly Token[] {
   const syntax = line.kind === 'onbuild' ? line.trigger : line;
+  if (syntax === undefined) return NO_TOKENS;
   if (syntax.kind === 'command') {
     return syntax.form.kind === 'shell' && syntax.keyword.type === 'run' ? markersIn(syntax.form.text) : NO_TOKENS;
   }

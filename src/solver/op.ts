@@ -94,7 +94,7 @@ export type ExecMount =
       readonly input?: number;
       readonly source: string;
     }
-  | { readonly kind: 'tmpfs'; readonly target: string; readonly sizeBytes?: number }
+  | { readonly kind: 'tmpfs'; readonly target: string; readonly sizeBytes?: number; readonly readonly?: true }
   | {
       readonly kind: 'secret';
       readonly id: string;

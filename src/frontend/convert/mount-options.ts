@@ -28,14 +28,16 @@ const CANONICAL: Readonly<Record<string, keyof MountOptions>> = {
   gid: 'gid',
   env: 'env',
 };
-/** What each type may have besides `type`. */
+/** What Docker takes with each type, besides `type`, whether it does anything there or not. */
 const ALLOWED: Readonly<Record<MountOptions['type'], readonly (keyof MountOptions)[]>> = {
-  bind: ['from', 'source', 'target', 'readonly'],
-  cache: ['from', 'source', 'target', 'readonly', 'id', 'sharing', 'mode', 'uid', 'gid'],
-  tmpfs: ['target', 'sizeBytes'],
-  secret: ['source', 'target', 'id', 'required', 'mode', 'uid', 'gid', 'env'],
-  ssh: ['target', 'id', 'required', 'mode', 'uid', 'gid'],
+  bind: ['from', 'source', 'target', 'readonly', 'id', 'env'],
+  cache: ['from', 'source', 'target', 'readonly', 'id', 'sharing', 'mode', 'uid', 'gid', 'env'],
+  tmpfs: ['target', 'sizeBytes', 'readonly', 'from', 'source', 'id', 'env'],
+  secret: ['source', 'target', 'id', 'required', 'mode', 'uid', 'gid', 'env', 'readonly'],
+  ssh: ['target', 'id', 'required', 'mode', 'uid', 'gid', 'from', 'env', 'readonly'],
 };
+/** Options that mean something without a value. */
+const SWITCHES: readonly (keyof MountOptions)[] = ['readonly', 'required'];
 const MAX_ID = 2 ** 32 - 1;
 const SIZE_UNITS = 'kmgtp';
 
@@ -83,7 +85,9 @@ function readOption(options: Writable<MountOptions>, option: MountOption): void 
   const { key, value } = option;
   const invalid = (want: string): Error =>
     invalidMount(`"${value ?? ''}" is no value for "${key}": want ${want}`, option);
-  const name = CANONICAL[key];
+  const name = Object.hasOwn(CANONICAL, key) ? CANONICAL[key] : undefined;
+  if (name !== undefined && value === undefined && !SWITCHES.includes(name))
+    throw invalidMount(`"${key}" needs a value: want ${key}=VALUE`, option);
   switch (name) {
     case 'type':
       options.type = oneOf(TYPES, option);
@@ -96,8 +100,7 @@ function readOption(options: Writable<MountOptions>, option: MountOption): void 
     case 'target':
     case 'id':
     case 'env':
-      if (value === undefined) throw invalidMount(`"${key}" needs a value`, option);
-      options[name] = value;
+      options[name] = value ?? '';
       return;
     case 'readonly':
     case 'required': {
@@ -138,14 +141,11 @@ function oneOf<T extends string>(values: readonly T[], option: MountOption): T {
   throw invalidMount(`"${text}" is no value for "${key}": want ${values.join(', ')}`, option, known);
 }
 
-/** An option that does nothing is a misunderstanding, so it is refused. */
 function checkAllowed(options: MountOptions, flag: MountFlag): void {
   for (const option of flag.options) {
     const { key, value } = option;
     const name = CANONICAL[key] ?? 'type';
     if (name === 'type' || ALLOWED[options.type].includes(name)) continue;
-    // Secrets and agents are never writable, and a tmpfs always is.
-    if (name === 'readonly' && options.readonly === (options.type !== 'tmpfs')) continue;
     if (name === 'from' && value === '') continue;
     throw invalidMount(
       `a mount of type ${options.type} does not take "${key}": want ${ALLOWED[options.type].map(nameOf).join(', ')}`,

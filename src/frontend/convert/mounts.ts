@@ -97,8 +97,13 @@ class MountConverter {
   }
 
   tmpfs(): ExecMount {
-    const { sizeBytes } = this.#options;
-    return { kind: 'tmpfs', target: this.#target(), ...(sizeBytes !== undefined && { sizeBytes }) };
+    const { sizeBytes, readonly } = this.#options;
+    return {
+      kind: 'tmpfs',
+      target: this.#target(),
+      ...(sizeBytes !== undefined && { sizeBytes }),
+      ...(readonly === true && { readonly }),
+    };
   }
 
   secret(): ExecMount {
