@@ -1,7 +1,8 @@
-/** `--build-context NAME=PATH | URL | docker-image://REFERENCE | oci-layout://PATH[:TAG][@DIGEST]`. */
+/** `--build-context NAME[::PLATFORM]=PATH | URL | docker-image://REFERENCE | target:STAGE | oci-layout://PATH[:TAG][@DIGEST]`. */
 import { resolve } from 'node:path';
 import { isDigest } from '../core/digest.ts';
 import { BuildError } from '../core/errors.ts';
+import { parsePlatform } from '../core/platform.ts';
 import { isRemoteContext } from '../core/remote-url.ts';
 import type { NamedContextSource } from '../engine/types.ts';
 import { parseReference } from '../oci/reference.ts';
@@ -9,7 +10,7 @@ import { remoteContext } from './remote-context.ts';
 
 const RESERVED = ['context', 'scratch'];
 
-/** Named contexts, a later one in the place of an earlier one. Throws `usage`, `invalid-reference` and `unsupported`. */
+/** Named contexts, a later one in the place of an earlier one. Throws `usage`, `invalid-reference` and `invalid-platform`. */
 export function namedContexts(items: readonly string[], cwd: string): Map<string, NamedContextSource> {
   const contexts = new Map<string, NamedContextSource>();
   for (const item of items) {
@@ -17,7 +18,9 @@ export function namedContexts(items: readonly string[], cwd: string): Map<string
     const [name, value] = [item.slice(0, Math.max(equals, 0)), item.slice(equals + 1)];
     if (name === '' || value === '') throw badContext(item, 'want NAME=PATH or NAME=docker-image://REFERENCE');
     if (RESERVED.includes(name.toLowerCase())) throw badContext(item, `the name "${name}" has a meaning of its own`);
-    if (name.includes('::')) throw unsupported(item, 'contexts for one platform are not supported');
+    const colons = name.indexOf('::');
+    if (colons === 0) throw badContext(item, 'the name is empty');
+    if (colons > 0) parsePlatform(name.slice(colons + 2));
     contexts.set(name, readSource(item, value, cwd));
   }
   return contexts;
@@ -28,7 +31,7 @@ function readSource(item: string, value: string, cwd: string): NamedContextSourc
   const rest = value.slice((scheme?.length ?? 0) + '://'.length);
   switch (scheme) {
     case undefined:
-      if (value.startsWith('target:')) throw unsupported(item, 'targets belong to bake files');
+      if (value.startsWith('target:')) return readTarget(item, value.slice('target:'.length));
       if (isRemoteContext(value)) return remoteContext(value);
       return { kind: 'directory', path: resolve(cwd, value) };
     case 'docker-image':
@@ -44,6 +47,11 @@ function readSource(item: string, value: string, cwd: string): NamedContextSourc
     default:
       throw badContext(item, `"${scheme}://" is unknown`);
   }
+}
+
+function readTarget(item: string, stage: string): NamedContextSource {
+  if (stage === '') throw badContext(item, 'want target:STAGE');
+  return { kind: 'target', stage };
 }
 
 function readLayout(item: string, value: string, cwd: string): NamedContextSource {
@@ -65,8 +73,4 @@ function readLayout(item: string, value: string, cwd: string): NamedContextSourc
 
 function badContext(item: string, why: string): BuildError {
   return new BuildError('usage', `Cannot use "${item}" for "--build-context": ${why}`);
-}
-
-function unsupported(item: string, why: string): BuildError {
-  return new BuildError('unsupported', `Cannot use "${item}" for "--build-context": ${why}`);
 }

@@ -1,6 +1,7 @@
 /** What can be said of a build without building: checks, parameters, targets. Only a remote context needs the network, and a store. */
 import { openContentStore } from '../content/fs-store.ts';
 import { digestOf } from '../core/digest.ts';
+import { unreachable } from '../core/exhaustive.ts';
 import { BuildError, errnoOf, throwIfAborted } from '../core/errors.ts';
 import type { Platform } from '../core/platform.ts';
 import { hostPlatform, parsePlatform } from '../core/platform.ts';
@@ -19,7 +20,7 @@ import { platformOf } from './bases.ts';
 import type { BuildInputs } from './inputs.ts';
 import { isIgnoredBy, openInputs } from './inputs.ts';
 import { openRemotes } from './remotes.ts';
-import type { CheckedFinding, CheckReport, InspectOptions, InspectRequest } from './types.ts';
+import type { CheckedFinding, CheckReport, InspectOptions, InspectRequest, NamedContextSource } from './types.ts';
 
 /** `BuildInspector.check`. */
 export function checkBuild(request: InspectRequest, options: InspectOptions): Promise<CheckReport> {
@@ -87,15 +88,7 @@ function inspectOptions(
   { root }: InspectOptions,
 ): Pick<CompileOptions, 'resolveBase' | 'buildArgs' | 'target' | 'targetPlatform' | 'buildPlatform' | 'contexts'> {
   const contexts = new Map<string, NamedContext>();
-  for (const [name, { kind }] of request.namedContexts ?? []) {
-    // Nothing is read of them, so that any image will do for an image.
-    contexts.set(
-      name,
-      kind === 'directory' || kind === 'remote'
-        ? { kind: 'local' }
-        : { kind: 'image', reference: 'tsbuild.invalid/context' },
-    );
-  }
+  for (const [name, source] of request.namedContexts ?? []) contexts.set(name, unreadContext(source));
   return {
     resolveBase: storedBases(root),
     buildArgs: request.buildArgs,
@@ -104,6 +97,22 @@ function inspectOptions(
     buildPlatform: hostPlatform(),
     contexts,
   };
+}
+
+/** Nothing is read of contexts, so that any image will do for an image. */
+function unreadContext(source: NamedContextSource): NamedContext {
+  switch (source.kind) {
+    case 'directory':
+    case 'remote':
+      return { kind: 'local' };
+    case 'image':
+    case 'oci-layout':
+      return { kind: 'image', reference: 'tsbuild.invalid/context' };
+    case 'target':
+      return { kind: 'stage', name: source.stage };
+    default:
+      return unreachable(source);
+  }
 }
 
 /** Bases as far as the store has them; others are stood in for. */

@@ -86,6 +86,8 @@ async function openNamed(
     }
     case 'image':
       return { kind: 'image', reference: source.reference };
+    case 'target':
+      return { kind: 'stage', name: source.stage };
     case 'oci-layout': {
       const reference = bases.addSource(name, async (platform) => {
         const { loadLayoutImage } = await import('../image/archive/layout-image.ts');

@@ -56,7 +56,7 @@ export interface BuildRequest {
   readonly secrets?: ReadonlyMap<string, SecretInput>;
   /** Sockets of SSH agents, by id. */
   readonly sshAgents?: ReadonlyMap<string, string>;
-  /** By name; they replace images and stages of that name. */
+  /** By name, or `name::platform` for one platform only; they replace images and stages of that name. */
   readonly namedContexts?: ReadonlyMap<string, NamedContextSource>;
   /** Further lines of RUN's /etc/hosts. */
   readonly extraHosts?: readonly { readonly name: string; readonly address: string }[];
@@ -81,6 +81,8 @@ export type NamedContextSource =
   /** A repository, or a tar by HTTP. */
   | { readonly kind: 'remote'; readonly url: string }
   | { readonly kind: 'image'; readonly reference: string }
+  /** A stage of the same Dockerfile. */
+  | { readonly kind: 'target'; readonly stage: string }
   /** An image of an OCI image layout; without tag and digest `latest`, or the only one. */
   | { readonly kind: 'oci-layout'; readonly path: string; readonly tag?: string; readonly digest?: Digest };
 

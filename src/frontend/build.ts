@@ -8,6 +8,7 @@ import type { Op } from '../solver/op.ts';
 import { Findings } from './checks/findings.ts';
 import { checkFroms } from './checks/from.ts';
 import { checkStages } from './checks/stage.ts';
+import { NamedContexts } from './contexts.ts';
 import type { StageResult } from './convert/context.ts';
 import { SourceVertices } from './convert/sources.ts';
 import type { BuildContext } from './convert/stage.ts';
@@ -30,7 +31,7 @@ import type { BuildPlan, CompileOptions, CompileWarning } from './types.ts';
 export async function compile(dockerfile: Dockerfile, options: CompileOptions): Promise<BuildPlan> {
   const epochMs = sourceDateEpoch(options.buildArgs);
   const remarks = checkLanguage(dockerfile, options.buildArgs);
-  const contexts = options.contexts ?? new Map();
+  const contexts = new NamedContexts(options.contexts ?? new Map(), options.targetPlatform);
   const split = splitStages(dockerfile);
   const findings = new Findings(checkOptionsOf(dockerfile.directives, options.buildArgs), options.onFinding);
   const { report } = findings;
@@ -81,7 +82,7 @@ export async function compile(dockerfile: Dockerfile, options: CompileOptions): 
   };
 }
 
-/** Converts the stages in the order of the file, in which nothing comes before what it needs; the last one is the target. */
+/** Converts the stages in an order in which nothing comes before what it needs; the last one is the target. */
 function convertAll(
   reached: readonly ReachedStage[],
   shared: Pick<BuildContext, 'sourceCount' | 'globals' | 'options' | 'warnings'>,

@@ -24,6 +24,20 @@ export function unknownTarget(target: string, names: readonly string[]): BuildEr
   return new BuildError('unknown-stage', message, { hint: all, ...nearest });
 }
 
+/** `key` is the name of the context. */
+export function unknownContextStage(name: string, key: string, names: readonly string[]): BuildError {
+  const message = `Cannot find the stage "${name}" that --build-context "${key}" stands for`;
+  return new BuildError('unknown-stage', message, didYouMean(name, names));
+}
+
+/** A stage that needs itself by way of contexts that are stages; `names` are the stages on the way, the first one again at the end. */
+export function circularContexts(names: readonly string[], { range }: Place): BuildError {
+  return new BuildError('circular-stage', `Cannot build a stage that needs itself: ${names.join(' needs ')}`, {
+    locations: [range],
+    hint: 'a --build-context stands for one of these stages',
+  });
+}
+
 export function noSuchStageNumber(number: string, count: number, { range }: Place): BuildError {
   const message = `Cannot find stage ${number}: the file has ${count === 1 ? 'one stage, number 0' : `the stages 0 to ${count - 1}`}`;
   return new BuildError('unknown-stage', message, { locations: [range] });
@@ -57,6 +71,14 @@ function blankHint(written: string, known: readonly string[]): string {
   const nearest = suggest(name, known);
   if (nearest !== undefined && nearest !== name) return `did you mean "$${nearest}"?`;
   return 'give the ARG before the first FROM a default, or pass --build-arg';
+}
+
+/** The word is the command line's alone. */
+export function localPlatform({ range }: Place): BuildError {
+  return new BuildError('invalid-platform', 'Cannot parse platform "local": FROM wants os/arch, such as "linux/arm64"', {
+    locations: [range],
+    hint: 'for the platform of this machine, write --platform=$BUILDPLATFORM',
+  });
 }
 
 /** `cause` says what is wrong with the image name. */

@@ -4,6 +4,7 @@ import type { SourceRange } from '../core/source.ts';
 import { expandWord } from '../parser/shell-words.ts';
 import type { Dockerfile, Instruction, RunInstruction, Word } from '../parser/types.ts';
 import { readMountOptions } from './convert/mount-options.ts';
+import { NamedContexts } from './contexts.ts';
 import type { ReachedStage } from './reach.ts';
 import { reachStages } from './reach.ts';
 import { GlobalScope, StageScope } from './scope.ts';
@@ -72,7 +73,7 @@ export function listTargets(dockerfile: Dockerfile): readonly Target[] {
 
 /** Throws as `compile` does for what is wrong with FROM, ARG and mounts, and `unknown-stage` for the target. */
 export async function outlineOf(dockerfile: Dockerfile, options: OutlineOptions): Promise<Outline> {
-  const contexts = options.contexts ?? new Map();
+  const contexts = new NamedContexts(options.contexts ?? new Map(), options.targetPlatform);
   const split = splitStages(dockerfile);
   const globals = new GlobalScope({
     ...options,

@@ -11,10 +11,11 @@ import type { SourceRange } from '../core/source.ts';
 import { formatReference } from '../oci/reference.ts';
 import { parseTrigger } from '../parser/parse.ts';
 import type { Instruction } from '../parser/types.ts';
-import { baseFailed } from './errors.ts';
+import type { NamedContexts } from './contexts.ts';
+import { baseFailed, circularContexts } from './errors.ts';
 import type { SourceName, Stage } from './stages.ts';
 import { baseReference, BUILD_CONTEXT, resolveSource, stageNames } from './stages.ts';
-import type { CompileOptions, NamedContext, ResolvedBase } from './types.ts';
+import type { CompileOptions, ResolvedBase } from './types.ts';
 
 /** Where files come from, once images are known. */
 export type Source =
@@ -42,12 +43,12 @@ export interface ReachedStage {
 
 export interface ReachOptions {
   readonly stages: readonly Stage[];
-  readonly contexts: ReadonlyMap<string, NamedContext>;
+  readonly contexts: NamedContexts;
   readonly resolveBase: CompileOptions['resolveBase'];
   readonly targetPlatform: Platform;
 }
 
-/** The stages that `targets` need, themselves included, in the order of the file. */
+/** The stages that `targets` need, themselves included, in the order of the file, but each after those that it needs. */
 export async function reachStages(targets: readonly Stage[], options: ReachOptions): Promise<readonly ReachedStage[]> {
   const reacher = new Reacher(options);
   await inOrder(...targets.map((target) => reacher.reach(target)));
@@ -58,6 +59,7 @@ class Reacher {
   readonly #options: ReachOptions;
   readonly #pending = new Map<Stage, Promise<void>>();
   readonly #reached = new Map<Stage, ReachedStage>();
+  readonly #needs = new Map<Stage, Set<Stage>>();
   readonly #images = new Map<string, Promise<ResolvedBase>>();
 
   constructor(options: ReachOptions) {
@@ -65,10 +67,20 @@ class Reacher {
   }
 
   reached(): readonly ReachedStage[] {
-    return [...this.#reached.values()].toSorted((a, b) => a.stage.index - b.stage.index);
+    const ordered = new Set<ReachedStage>();
+    const add = (reached: ReachedStage): void => {
+      if (ordered.has(reached)) return;
+      for (const stage of this.#needs.get(reached.stage) ?? []) {
+        const needed = this.#reached.get(stage);
+        if (needed) add(needed);
+      }
+      ordered.add(reached);
+    };
+    for (const reached of [...this.#reached.values()].toSorted((a, b) => a.stage.index - b.stage.index)) add(reached);
+    return [...ordered];
   }
 
-  /** A stage needs only stages above it, so this ends. */
+  /** No stage needs itself, so this ends. */
   reach(stage: Stage): Promise<void> {
     const known = this.#pending.get(stage);
     if (known) return known;
@@ -85,7 +97,7 @@ class Reacher {
   }
 
   async #base(stage: Stage): Promise<[Source, readonly Step[]]> {
-    const base = await this.#source(stage.base, stage.platform, stage.from.image.range);
+    const base = await this.#source(stage, stage.base, stage.platform, stage.from.image.range);
     // A trigger is in no file: messages show its text under this name.
     const name = `ONBUILD of ${stage.from.image.text}`;
     const triggers = triggersOf(base).map((trigger) => parseTrigger(trigger, { name }));
@@ -97,18 +109,40 @@ class Reacher {
     const steps = instructions.map(async (instruction) => {
       const sources = sourcesOf(instruction).map(async ({ name, range }) => {
         const source = name === undefined ? BUILD_CONTEXT : resolveSource(name, stage, stages, contexts, range);
-        return this.#source(source, undefined, range);
+        return this.#source(stage, source, undefined, range);
       });
       return { instruction, isTrigger, sources: await inOrder(...sources) };
     });
     return inOrder(...steps);
   }
 
-  async #source(name: SourceName, platform: Platform | undefined, range: SourceRange): Promise<Source> {
-    if (name.kind === 'stage') await this.reach(name.stage);
+  async #source(user: Stage, name: SourceName, platform: Platform | undefined, range: SourceRange): Promise<Source> {
+    if (name.kind === 'stage') {
+      this.#addNeed(user, name.stage, range);
+      await this.reach(name.stage);
+    }
     if (name.kind !== 'image') return name;
     const wanted = platform ?? this.#options.targetPlatform;
     return { kind: 'image', base: await this.#image(name.name, wanted, range), platform: wanted };
+  }
+
+  /** Stages above are no danger; a context can stand for any stage. Throws `circular-stage`. */
+  #addNeed(user: Stage, needed: Stage, range: SourceRange): void {
+    const needs = this.#needs.get(user) ?? new Set();
+    this.#needs.set(user, needs.add(needed));
+    if (this.#options.contexts.stages().length === 0) return;
+    const way = this.#way(needed, user, new Set());
+    if (way !== undefined) throw circularContexts([user, ...way].map(stageLabel), { range });
+  }
+
+  #way(from: Stage, to: Stage, seen: Set<Stage>): readonly Stage[] | undefined {
+    if (from === to) return [from];
+    seen.add(from);
+    for (const next of this.#needs.get(from) ?? []) {
+      const rest = seen.has(next) ? undefined : this.#way(next, to, seen);
+      if (rest !== undefined) return [from, ...rest];
+    }
+    return undefined;
   }
 
   #image(name: string, platform: Platform, range: SourceRange): Promise<ResolvedBase> {
@@ -123,6 +157,10 @@ class Reacher {
     this.#images.set(key, resolved);
     return resolved;
   }
+}
+
+function stageLabel({ name, index }: Stage): string {
+  return name === undefined ? `stage ${index}` : `"${name}"`;
 }
 
 /** The sources that an instruction names; without a name it is the build context. */

@@ -1,14 +1,24 @@
 /** Stages: the instructions from one FROM to the next, what each is based on, and what names refer to. */
 import { BuildError } from '../core/errors.ts';
 import type { Platform } from '../core/platform.ts';
+import { unreachable } from '../core/exhaustive.ts';
 import { parsePlatform } from '../core/platform.ts';
 import type { SourceRange } from '../core/source.ts';
 import type { Reference } from '../oci/reference.ts';
-import { formatReference, parseReference } from '../oci/reference.ts';
+import { parseReference } from '../oci/reference.ts';
 import type { ArgInstruction, Dockerfile, FromInstruction, Instruction } from '../parser/types.ts';
-import { blankBase, blankPlatform, invalidBase, noSuchStageNumber, stageIsLater, unknownTarget } from './errors.ts';
+import type { FoundContext, NamedContexts } from './contexts.ts';
+import {
+  blankBase,
+  blankPlatform,
+  invalidBase,
+  localPlatform,
+  noSuchStageNumber,
+  stageIsLater,
+  unknownContextStage,
+  unknownTarget,
+} from './errors.ts';
 import type { GlobalScope } from './scope.ts';
-import type { NamedContext } from './types.ts';
 
 export interface Stage {
   /** From 0. */
@@ -33,8 +43,6 @@ export type SourceName =
 
 export const BUILD_CONTEXT: SourceName = { kind: 'local', name: 'context' };
 
-type Contexts = ReadonlyMap<string, NamedContext>;
-
 /** The instructions before the first FROM, and those of each stage. */
 export function splitStages(dockerfile: Dockerfile): {
   readonly globalArgs: readonly ArgInstruction[];
@@ -56,25 +64,32 @@ export function splitStages(dockerfile: Dockerfile): {
 export function resolveStages(
   split: ReturnType<typeof splitStages>['stages'],
   scope: GlobalScope,
-  contexts: Contexts,
+  contexts: NamedContexts,
   buildPlatform: Platform,
 ): readonly Stage[] {
   const stages: Stage[] = [];
+  const later: (() => void)[] = [];
   for (const { from, instructions } of split) {
     const image = scope.expand(from.image);
     if (image === '') throw blankBase(from.image.text, scope.names(), from.image);
     const platform = platformOf(from, scope, buildPlatform);
     const name = from.stageName?.value.toLowerCase();
-    const replaced = name === undefined ? undefined : contextNamed(name, contexts);
-    stages.push({
+    const replaced = name === undefined ? undefined : contexts.find(name, platform);
+    const context = replaced ?? contextOf(image, platform, stages, contexts);
+    const stage: { -readonly [K in keyof Stage]: Stage[K] } = {
       index: stages.length,
       ...(name !== undefined && { name }),
       from,
-      base: replaced ?? resolveBase(image, from, stages, contexts),
+      base: context === undefined ? resolveBase(image, from, stages) : { kind: 'scratch' },
       ...(platform !== undefined && { platform }),
       instructions: replaced === undefined ? instructions : [],
-    });
+    };
+    // A context may stand for a stage that is further down.
+    if (context !== undefined) later.push(() => (stage.base = sourceOf(context, stages)));
+    stages.push(stage);
   }
+  for (const resolve of later) resolve();
+  for (const { key, name } of contexts.stages()) stageOfContext(name, key, stages);
   return stages;
 }
 
@@ -82,6 +97,7 @@ function platformOf(from: FromInstruction, scope: GlobalScope, buildPlatform: Pl
   if (from.platform === undefined) return undefined;
   const text = scope.expand(from.platform);
   if (text === '') throw blankPlatform(from.platform.text, scope.names(), from.platform);
+  if (text === 'local') throw localPlatform(from.platform);
   try {
     return parsePlatform(text, buildPlatform);
   } catch (error) {
@@ -89,12 +105,19 @@ function platformOf(from: FromInstruction, scope: GlobalScope, buildPlatform: Pl
   }
 }
 
-function resolveBase(image: string, from: FromInstruction, above: readonly Stage[], contexts: Contexts): SourceName {
+function contextOf(
+  image: string,
+  platform: Platform | undefined,
+  above: readonly Stage[],
+  contexts: NamedContexts,
+): FoundContext | undefined {
+  return above.some(({ name }) => name === image.toLowerCase()) ? undefined : contexts.find(image, platform);
+}
+
+function resolveBase(image: string, from: FromInstruction, above: readonly Stage[]): SourceName {
   const stage = above.findLast(({ name }) => name === image.toLowerCase());
   if (stage) return { kind: 'stage', stage };
   if (image === 'scratch') return { kind: 'scratch' };
-  const context = contextNamed(image, contexts);
-  if (context) return context;
   // As in Docker, also where nothing needs the stage.
   baseReference(image, from.image.range);
   return { kind: 'image', name: image };
@@ -124,23 +147,24 @@ export function checkCopySources(stages: readonly Stage[]): void {
   }
 }
 
-function contextNamed(name: string, contexts: Contexts): SourceName | undefined {
-  if (name === 'scratch' || name === 'context') return undefined;
-  const full = fullName(name);
-  for (const [key, context] of contexts) {
-    if (key.toLowerCase() !== name.toLowerCase() && (full === undefined || fullName(key) !== full)) continue;
-    return context.kind === 'local' ? { kind: 'local', name: key } : { kind: 'image', name: context.reference };
+function sourceOf({ key, context }: FoundContext, stages: readonly Stage[]): SourceName {
+  switch (context.kind) {
+    case 'local':
+      return { kind: 'local', name: key };
+    case 'image':
+      return { kind: 'image', name: context.reference };
+    case 'stage':
+      return { kind: 'stage', stage: stageOfContext(context.name, key, stages) };
+    default:
+      return unreachable(context);
   }
-  return undefined;
 }
 
-function fullName(name: string): string | undefined {
-  try {
-    return formatReference(parseReference(name));
-  } catch (error) {
-    if (error instanceof BuildError) return undefined;
-    throw error;
-  }
+/** The stage that a context stands for, wherever in the file it is. */
+function stageOfContext(name: string, key: string, stages: readonly Stage[]): Stage {
+  const stage = stages.findLast((each) => each.name === name.toLowerCase());
+  if (stage === undefined) throw unknownContextStage(name, key, stageNames(stages));
+  return stage;
 }
 
 /**
@@ -151,7 +175,7 @@ export function resolveSource(
   name: string,
   user: Stage,
   stages: readonly Stage[],
-  contexts: Contexts,
+  contexts: NamedContexts,
   range: SourceRange,
 ): SourceName {
   if (/^\d+$/.test(name)) {
@@ -165,7 +189,8 @@ export function resolveSource(
   if (stage) return { kind: 'stage', stage };
   if (named.length > 0) throw stageIsLater(name, named.includes(user), { range });
   if (name === 'scratch') return { kind: 'scratch' };
-  return contextNamed(name, contexts) ?? { kind: 'image', name };
+  const context = contexts.find(name);
+  return context === undefined ? { kind: 'image', name } : sourceOf(context, stages);
 }
 
 /** The stage to build; a target is a name, never a number. Throws `unknown-stage`. */

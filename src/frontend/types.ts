@@ -44,7 +44,7 @@ export interface CompileOptions {
   readonly labels: ReadonlyMap<string, string>;
   /** Whether `targetPlatform` was asked for; the image then claims it whatever its base says. */
   readonly platformRequested?: boolean;
-  /** Named contexts, by name; they replace images and stages of that name. */
+  /** Named contexts, by name or `name::platform`; they replace images and stages of that name. */
   readonly contexts?: ReadonlyMap<string, NamedContext>;
   /** What a RUN may have beyond the usual. */
   readonly entitlements?: ReadonlySet<Entitlement>;
@@ -64,7 +64,10 @@ export type Entitlement = 'network.host' | 'security.insecure';
 
 export type NamedContext =
   /** A directory of the client, the `LocalOp` of that name. */
-  { readonly kind: 'local' } | { readonly kind: 'image'; readonly reference: string };
+  | { readonly kind: 'local' }
+  | { readonly kind: 'image'; readonly reference: string }
+  /** Of the same Dockerfile. */
+  | { readonly kind: 'stage'; readonly name: string };
 
 /** One line of history to be; those with a layer are in the order of the layers that the graph adds to the base's. */
 export interface PlannedHistory {

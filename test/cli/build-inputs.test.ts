@@ -74,6 +74,15 @@ test('--build-context takes directories, images and layouts', async () => {
   });
 });
 
+test('--build-context takes stages, and names for one platform', async () => {
+  const sources = ['a=target:Stage', 'a::linux/arm64=x'];
+  const { namedContexts } = await requested(sources.flatMap((source) => ['--build-context', source]));
+  assert.equal(Object.fromEntries(namedContexts ?? []), {
+    a: { kind: 'target', stage: 'Stage' },
+    'a::linux/arm64': { kind: 'directory', path: '/client/x' },
+  });
+});
+
 test('reads hosts, sizes, limits, entitlements, stages and annotations', async () => {
   const platform = formatPlatform(hostPlatform());
   const argv = [
@@ -139,8 +148,8 @@ const REFUSED: readonly (readonly [argv: readonly string[], message: RegExp])[] 
   [['--build-context', '=x'], /want NAME=PATH/],
   [['--build-context', 'a='], /want NAME=PATH/],
   [['--build-context', 'Context=x'], /a meaning of its own/],
-  [['--build-context', 'a::linux/arm64=x'], /contexts for one platform are not supported/],
-  [['--build-context', 'a=target:b'], /targets belong to bake files/],
+  [['--build-context', '::linux/arm64=x'], /the name is empty/],
+  [['--build-context', 'a=target:'], /want target:STAGE/],
   [['--build-context', 'a=docker-image://B@d'], /Cannot parse image name "B@d"/],
   [['--build-context', 'a=oci-layout://x@sha256:1'], /"sha256:1" is no digest/],
   [['--build-context', 'a=s3://x'], /"s3:\/\/" is unknown/],
