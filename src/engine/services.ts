@@ -36,7 +36,7 @@ export interface Services {
   readonly unpacker: () => Promise<ImageUnpacker>;
   /** To be held by whatever reads or adds to the store while others may prune it. */
   readonly lease: () => Promise<Lease>;
-  /** Ends what keeps the process alive, such as kept connections. */
+  /** Ends what keeps the process alive, such as kept connections, and what was started for containers. */
   close(): Promise<void>;
 }
 
@@ -88,6 +88,13 @@ export async function openServices(options: EngineOptions): Promise<Services> {
     const { openRegistrySource } = await import('../registry/pull.ts');
     return openRegistrySource({ content });
   });
+  const runtime = once(async () => {
+    const [{ createNativeRuntime }, { findRuntimeBinary }] = await Promise.all([
+      import('../runtime-native/runtime.ts'),
+      import('../runtime-native/binary.ts'),
+    ]);
+    return createNativeRuntime({ binaryPath: findRuntimeBinary() });
+  });
   const registry = once(async () => new OriginTracker(origins, await client()));
   return {
     root,
@@ -96,13 +103,7 @@ export async function openServices(options: EngineOptions): Promise<Services> {
     images: openImageStore(root, { content }),
     snapshots,
     files,
-    runtime: once(async () => {
-      const [{ createNativeRuntime }, { findRuntimeBinary }] = await Promise.all([
-        import('../runtime-native/runtime.ts'),
-        import('../runtime-native/binary.ts'),
-      ]);
-      return createNativeRuntime({ binaryPath: findRuntimeBinary() });
-    }),
+    runtime,
     registry,
     origins,
     unpacker: once(async () => {
@@ -115,6 +116,7 @@ export async function openServices(options: EngineOptions): Promise<Services> {
     },
     async close() {
       if (client.started) (await client()).close();
+      if (runtime.started) await (await runtime()).close();
     },
   };
 }

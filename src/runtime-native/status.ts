@@ -2,12 +2,16 @@
 import { constants } from 'node:os';
 import type { ErrorCode } from '../core/errors.ts';
 import { BuildError } from '../core/errors.ts';
+import type { ContainerExit } from './types.ts';
 
 export type StatusRecord =
   | { readonly kind: 'created'; readonly pid: number }
   | { readonly kind: 'started'; readonly pid: number }
   | { readonly kind: 'failed'; readonly stage: number; readonly errno: number; readonly detail: string }
   | { readonly kind: 'exited'; readonly code: number; readonly oomKilled: boolean };
+
+/** What comes once, at the end. */
+export type LastRecord = Extract<StatusRecord, { readonly kind: 'failed' | 'exited' }>;
 
 const RECORD_BYTES = 1024;
 const DETAIL_OFFSET = 16;
@@ -28,7 +32,14 @@ export class StatusReader {
   }
 }
 
-function parseRecord(bytes: Buffer): StatusRecord {
+/** What a container came to; throws when it could not be started. */
+export function exitOf(last: LastRecord): ContainerExit {
+  if (last.kind === 'failed') throw startError(last);
+  return { code: last.code, oomKilled: last.oomKilled };
+}
+
+/** `bytes` may lack the unused end of the record's detail. */
+export function parseRecord(bytes: Buffer): StatusRecord {
   const kind = bytes.readUInt32LE(0);
   const value = bytes.readUInt32LE(4);
   const code = bytes.readInt32LE(8);

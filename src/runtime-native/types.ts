@@ -132,4 +132,7 @@ export interface ContainerRuntime {
    * `command-not-found`, `command-not-executable`, `unknown-user`, `path-conflict`, `runtime-failed` or `cancelled`.
    */
   run(spec: ContainerSpec, options: RunOptions): Promise<ContainerExit>;
+
+  /** Ends what was started for containers, and those that still run. Resolves when nothing of it is left. */
+  close(): Promise<void>;
 }

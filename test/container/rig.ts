@@ -86,6 +86,7 @@ export function containerRig(
         machine.processes.delete(CONTAINER_PID);
       }
     },
+    close: async () => undefined,
   };
   const runner = createContainerRunner({
     root,

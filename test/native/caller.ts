@@ -14,5 +14,7 @@ const stdio: ContainerStdio =
         onStderr: (chunk) => void process.stderr.write(chunk),
       }
     : { kind: 'inherit', openStdin: kind === 'inherit-stdin' };
-const exit = await createNativeRuntime({ binaryPath: findRuntimeBinary() }).run(spec, { stdio });
+const runtime = createNativeRuntime({ binaryPath: findRuntimeBinary() });
+const exit = await runtime.run(spec, { stdio });
+await runtime.close();
 process.exitCode = exit.code;

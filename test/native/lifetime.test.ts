@@ -4,6 +4,7 @@ import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync, writeFi
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { BuildError, errnoOf } from '../../src/core/errors.ts';
+import { findRuntimeBinary } from '../../src/runtime-native/binary.ts';
 import { createNativeRuntime } from '../../src/runtime-native/runtime.ts';
 import type { ContainerSpec, RunningContainer } from '../../src/runtime-native/types.ts';
 import { containerSuite } from '../support/container.ts';
@@ -91,6 +92,11 @@ function entriesOf(directory: string): Dirent[] {
   }
 }
 
+/** The groups go a moment after the container: nobody waits for them but the runtime's own end. */
+async function groupsGone(id: string): Promise<void> {
+  await until('its groups are gone', () => groupsOf(id).length === 0);
+}
+
 let marks = 0;
 
 /** A number of seconds to sleep for that no other process on the machine has. */
@@ -126,7 +132,7 @@ containerSuite('native runtime: the end of a container', (test) => {
     assert.is(code, 'cancelled');
     assert.ok(running);
     assert.equal(processesWith(seconds), []);
-    assert.equal(groupsOf(spec.id), []);
+    await groupsGone(spec.id);
     assert.ok(spec.rootfs.kind === 'overlay' && !existsSync(join(spec.rootfs.upper, 'stub')));
   });
 
@@ -154,7 +160,7 @@ containerSuite('native runtime: the end of a container', (test) => {
       let code: string | undefined;
       await run.catch((error: unknown) => (code = codeOf(error)));
       assert.is(code, 'cancelled');
-      assert.equal(groupsOf(spec.id), []);
+      await groupsGone(spec.id);
     }
     assert.equal(processesWith(seconds), []);
   });
@@ -170,19 +176,51 @@ containerSuite('native runtime: the end of a container', (test) => {
         container?.kill('SIGUSR1');
       },
     });
-    assert.equal(groupsOf(spec.id), []);
+    await groupsGone(spec.id);
     assert.ok(during.length > 0);
   });
 
   test('a signal to the supervisor reaches the process', async (rig) => {
     const spec = rig.spec('trap "echo hung up; exit 5" HUP; echo up; while :; do sleep 0.01; done');
-    let supervisor = 0;
-    const { exit, stdout } = await rig.run(spec, {
-      onStarted: ({ pid }) => (supervisor = parentOf(pid)),
-      onStdout: (text) => void (text.startsWith('up') && process.kill(supervisor, 'SIGHUP')),
+    const caller = runElsewhere(rig.directory, spec, 'inherit');
+    let stdout = '';
+    caller.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (stdout === '') {
+        const [pid = 0] = processesWith('trap "echo hung up');
+        process.kill(parentOf(pid), 'SIGHUP');
+      }
+      stdout += text;
     });
-    assert.is(exit.code, 5);
+    const code = await new Promise((resolve) => caller.on('close', resolve));
+    assert.is(code, 5);
     assert.match(stdout, 'hung up');
+  });
+
+  test('closing the runtime ends what still runs, and leaves nothing', async (rig) => {
+    const seconds = mark();
+    const runtime = createNativeRuntime({ binaryPath: findRuntimeBinary() });
+    const spec = rig.spec(`sleep ${seconds}`);
+    const stdio = { kind: 'pipe', onStdout: () => undefined, onStderr: () => undefined } as const;
+    let code: number | undefined;
+    await new Promise<void>((resolve) => {
+      void runtime.run(spec, { stdio, onStarted: () => resolve() }).then((exit) => (code = exit.code));
+    });
+    await runtime.close();
+    assert.is(code, 137);
+    assert.equal(processesWith(seconds), []);
+    assert.equal(groupsOf(spec.id), []);
+  });
+
+  test('containers of one helper run side by side, each with its own output', async (rig) => {
+    const outcomes = await Promise.all(
+      Array.from({ length: 8 }, (_, index) =>
+        rig.run(rig.spec(`for i in 1 2 3; do echo ${index}; done; exit ${index}`)),
+      ),
+    );
+    for (const [index, { exit, stdout }] of outcomes.entries()) {
+      assert.is(exit.code, index);
+      assert.is(stdout, `${index}\n`.repeat(3));
+    }
   });
 
   test('uses control groups of version 2 where there are no others', async (rig) => {
@@ -205,7 +243,7 @@ containerSuite('native runtime: the end of a container', (test) => {
       'the group is the root of its own namespace',
     );
     assert.equal(lines.slice(-4), ['denied', '2', '/sys/fs/cgroup/cgroup.procs', 'readonly'], result.stderr);
-    assert.equal(groupsOf(spec.id), []);
+    await groupsGone(spec.id);
   });
 
   test('the death of the supervisor ends the container; the next start sweeps its groups', async (rig) => {
@@ -225,7 +263,7 @@ containerSuite('native runtime: the end of a container', (test) => {
     await until('the processes are gone', () => !isRunning(pid) && processesWith(seconds).length === 0);
     assert.ok(groupsOf(spec.id).length > 0, 'nobody was left to remove the groups');
     await rig.output('true');
-    assert.equal(groupsOf(spec.id), []);
+    await groupsGone(spec.id);
   });
 
   test('a command that gained privileges by its exec ends with the supervisor too', async (rig) => {
@@ -264,7 +302,7 @@ containerSuite('native runtime: the end of a container', (test) => {
     }
     await until('the processes are gone', () => processesWith(seconds).length === 0);
     await rig.output('true');
-    for (const id of ids) assert.equal(groupsOf(id), []);
+    for (const id of ids) await groupsGone(id);
     assert.not.match(readFileSync('/proc/self/mountinfo', 'utf8'), rig.directory);
   });
 

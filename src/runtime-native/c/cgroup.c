@@ -23,29 +23,43 @@
 
 static bool is_denied(int code) { return code == EACCES || code == EPERM || code == EROFS || code == ENOSYS; }
 
-/* Whether the supervisor in the name of a group is gone. */
+/*
+ * Whether the process in the name of a group is gone, by the host's /proc: this one may be in another pid namespace. One that
+ * nobody has reaped is gone, too.
+ */
 static bool is_stale(const char *name) {
   const char *dot = strrchr(name, '.');
   if (dot == NULL || dot[1] == '\0' || strspn(dot + 1, "0123456789") != strlen(dot + 1))
     return false;
-  long pid = strtol(dot + 1, NULL, 10);
-  return pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+  char path[32], text[512];
+  if (snprintf(path, sizeof path, "/proc/%s/stat", dot + 1) >= (int)sizeof path)
+    return false;
+  cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return errno == ENOENT;
+  ssize_t size = read_all(fd, text, sizeof text - 1);
+  if (size <= 0)
+    return size < 0 && errno == ESRCH;
+  text[size] = '\0';
+  const char *state = strrchr(text, ')');
+  return state != NULL && (strncmp(state, ") Z", 3) == 0 || strncmp(state, ") X", 3) == 0);
 }
 
-/* Removes the groups of dead supervisors. One that still has a process stays: rmdir refuses. */
-static void sweep(int parent) {
-  int copy = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *entries = copy < 0 ? NULL : fdopendir(copy);
-  if (entries == NULL) {
-    if (copy >= 0)
-      close(copy);
-    return;
+/* One that still has a process stays: rmdir refuses. */
+void cgroup_sweep(const struct cgroup *found) {
+  for (size_t i = 0; i < found->count; i++) {
+    char path[PATH_MAX + sizeof PARENT + 1];
+    snprintf(path, sizeof path, "%s/" PARENT, found->hierarchies[i].path);
+    DIR *entries = opendir(path);
+    if (entries == NULL)
+      continue;
+    for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+      if (entry->d_type == DT_DIR && is_stale(entry->d_name))
+        unlinkat(dirfd(entries), entry->d_name, AT_REMOVEDIR);
+    }
+    closedir(entries);
+    rmdir(path);
   }
-  for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
-    if (entry->d_type == DT_DIR && is_stale(entry->d_name))
-      unlinkat(parent, entry->d_name, AT_REMOVEDIR);
-  }
-  closedir(entries);
 }
 
 static int write_file(int directory, const char *file, const char *text) {
@@ -77,7 +91,6 @@ static int try_group(enum cgroup_version version, int base, const char *name) {
     if (write_file(base, "cgroup.subtree_control", "+memory") == 0)
       (void)!write_file(parent, "cgroup.subtree_control", "+memory");
   }
-  sweep(parent);
   if (mkdirat(parent, name, 0755) < 0)
     return -1;
   return openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -106,11 +119,21 @@ static int make_group(enum cgroup_version version, struct cgroup_hierarchy *hier
   return 0;
 }
 
-int cgroup_create(struct cgroup *cgroup, const char *id, bool all_devices, struct error *error) {
-  if (cgroup_find(cgroup, error) < 0)
-    return -1;
+/* This process as the host's /proc shows it: it may be in a pid namespace of its own. */
+static long host_pid(void) {
+  char text[16];
+  ssize_t size = readlink("/proc/self", text, sizeof text - 1);
+  if (size <= 0)
+    return (long)getpid();
+  text[size] = '\0';
+  return strtol(text, NULL, 10);
+}
+
+int cgroup_create(struct cgroup *cgroup, const struct cgroup *found, const char *id, bool all_devices,
+                  struct error *error) {
+  *cgroup = *found;
   char name[160];
-  snprintf(name, sizeof name, "%s.%d", id, (int)getpid());
+  snprintf(name, sizeof name, "%s.%ld", id, host_pid());
   for (size_t i = 0; i < cgroup->count; i++) {
     if (!is_wanted(&cgroup->hierarchies[i]))
       continue;
@@ -182,17 +205,16 @@ static void kill_all(int directory) {
   free(text);
 }
 
-void cgroup_remove(struct cgroup *cgroup) {
+bool cgroup_remove(struct cgroup *cgroup) {
+  bool all = true;
   for (size_t i = 0; i < cgroup->count; i++) {
     struct cgroup_hierarchy *hierarchy = &cgroup->hierarchies[i];
     if (hierarchy->directory < 0)
       continue;
-    /* The kernel lets go of a group a moment after its last process was reaped. */
-    struct timespec delay = {.tv_nsec = 500000};
-    for (int attempt = 0; rmdir(hierarchy->path) < 0 && errno == EBUSY && attempt < 12; attempt++) {
+    if (rmdir(hierarchy->path) < 0 && errno == EBUSY) {
       kill_all(hierarchy->directory);
-      nanosleep(&delay, NULL);
-      delay.tv_nsec = delay.tv_nsec < 256000000 ? delay.tv_nsec * 2 : delay.tv_nsec;
+      all = false;
+      continue;
     }
     close(hierarchy->directory);
     hierarchy->directory = -1;
@@ -200,4 +222,5 @@ void cgroup_remove(struct cgroup *cgroup) {
     *strrchr(hierarchy->path, '/') = '\0';
     rmdir(hierarchy->path);
   }
+  return all;
 }

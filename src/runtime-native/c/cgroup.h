@@ -33,8 +33,12 @@ struct cgroup {
   size_t count;
 };
 
-/* Finds the hierarchies, removes what killed supervisors left, and makes the groups for `id`. */
-int cgroup_create(struct cgroup *cgroup, const char *id, bool all_devices, struct error *error);
+/* Removes the groups that killed runtimes left in the hierarchies that cgroup_find has found. */
+void cgroup_sweep(const struct cgroup *found);
+
+/* Makes the groups for `id` in the hierarchies that cgroup_find has found. */
+int cgroup_create(struct cgroup *cgroup, const struct cgroup *found, const char *id, bool all_devices,
+                  struct error *error);
 
 /* The group that clone3 can start the process in; -1 if there is none. */
 int cgroup_v2_directory(const struct cgroup *cgroup);
@@ -45,7 +49,10 @@ int cgroup_join(const struct cgroup *cgroup, pid_t pid, bool in_v2, struct error
 /* Whether the kernel killed a process of the group for want of memory. */
 bool cgroup_oom_killed(const struct cgroup *cgroup);
 
-/* Kills what is in the groups and removes them; waits a little for the kernel to let go. Idempotent. */
-void cgroup_remove(struct cgroup *cgroup);
+/*
+ * Kills what is in the groups and removes them. False when the kernel has not let go of one yet: to be called again, a
+ * little later.
+ */
+bool cgroup_remove(struct cgroup *cgroup);
 
 #endif

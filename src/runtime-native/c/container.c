@@ -1,38 +1,32 @@
-/*
- * `tsbuild-runtime container`: starts one container and stays with it to its end.
- *
- * Descriptors: 0-2 the caller's stdio, 3 the description, 4 the status records, 5 the control messages.
- */
+#include "container.h"
+
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
-#include "cgroup.h"
 #include "cleanup.h"
-#include "commands.h"
 #include "init.h"
 #include "io.h"
-#include "open_files.h"
-#include "spec.h"
 #include "stage.h"
-#include "status.h"
-#include "supervisor.h"
 #include "syscalls.h"
 
-enum { SPEC_FD = 3, STATUS_FD = 4, CONTROL_FD = 5, FIRST_FREE_FD = 6 };
-
-/* Both ends of what connects the supervisor with the first process. */
+/* Both ends of what connects the process with its parent. */
 struct connections {
-  int supervisor_socket;
+  int parent_socket;
   int init_socket;
   /* Ends of the process, -1 with a terminal. */
-  int stdio[3];
+  int stdio[RELAY_COUNT];
   /* The other ends. */
-  int relayed[3];
+  int relayed[RELAY_COUNT];
 };
+
+static void close_all(int *descriptors, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    cleanup_fd_at(&descriptors[i]);
+}
 
 /*
  * Pipes even where the caller has a file or a terminal: a container shall not get a descriptor of the host, and
@@ -40,12 +34,11 @@ struct connections {
  */
 static int open_connections(struct connections *connections, const struct container_spec *spec, struct error *error) {
   int sockets[2];
-  memset(connections, -1, sizeof *connections);
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
     return fail(error, STAGE_SUPERVISOR, errno, "socket");
-  connections->supervisor_socket = sockets[0];
+  connections->parent_socket = sockets[0];
   connections->init_socket = sockets[1];
-  for (int fd = 0; fd < 3 && !spec->terminal; fd++) {
+  for (int fd = 0; fd < RELAY_COUNT && !spec->terminal; fd++) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
       return fail(error, STAGE_SUPERVISOR, errno, "pipe");
@@ -53,12 +46,6 @@ static int open_connections(struct connections *connections, const struct contai
     connections->relayed[fd] = ends[fd == 0 ? 1 : 0];
   }
   return 0;
-}
-
-static void close_init_side(struct connections *connections) {
-  cleanup_fd_at(&connections->init_socket);
-  for (int fd = 0; fd < 3; fd++)
-    cleanup_fd_at(&connections->stdio[fd]);
 }
 
 /* Starts the first process in its namespaces, and with version 2 in its group: *in_group tells. */
@@ -83,120 +70,90 @@ static pid_t start_process(const struct container_spec *spec, const struct cgrou
   return sys_clone3(&args);
 }
 
-static void open_relays(struct supervisor *supervisor, struct connections *connections) {
-  const struct container_spec *spec = supervisor->spec;
-  for (size_t i = 0; i < RELAY_COUNT; i++)
-    supervisor->relays[i].from = supervisor->relays[i].to = -1;
-  if (spec->terminal)
-    return;
-  if (spec->open_stdin)
-    relay_open(&supervisor->relays[RELAY_STDIN], fcntl(0, F_DUPFD_CLOEXEC, FIRST_FREE_FD), connections->relayed[0],
-               false, true);
-  else
-    close(connections->relayed[0]);
-  relay_open(&supervisor->relays[RELAY_STDOUT], connections->relayed[1], 1, true, false);
-  relay_open(&supervisor->relays[RELAY_STDERR], connections->relayed[2], 2, true, false);
-}
-
 static int open_writes(const struct container_spec *spec, struct error *error) {
   const char *path = spec->rootfs_directory != NULL ? spec->rootfs_directory : spec->rootfs.upper;
   int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
   return fd < 0 ? fail(error, STAGE_ROOTFS, errno, "%s", path) : fd;
 }
 
-/* Starts the process and serves it until it is gone; -1 if it never got as far as its command. */
-static int start_and_serve(struct supervisor *supervisor, const struct cgroup *cgroup, struct error *error) {
-  struct connections connections;
-  if (open_connections(&connections, supervisor->spec, error) < 0)
+static pid_t host_pid(int pidfd, pid_t pid) {
+  char path[64], text[512];
+  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
+  cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t size = fd < 0 ? -1 : read_all(fd, text, sizeof text - 1);
+  if (size < 0)
+    return pid;
+  text[size] = '\0';
+  const char *line = strstr(text, "\nPid:");
+  long shown = line == NULL ? 0 : strtol(line + 5, NULL, 10);
+  return shown > 0 ? (pid_t)shown : pid;
+}
+
+static int start(struct container *container, struct connections *connections, struct error *error) {
+  const struct container_owner *owner = container->owner;
+  const struct container_spec *spec = &container->spec;
+  if (spec->remove_stubs && (container->stubs.root = open_writes(spec, error)) < 0)
     return -1;
-  struct init init = {.spec = supervisor->spec,
-                      .cgroup = cgroup,
-                      .socket = connections.init_socket,
-                      .open_files = open_files_original()};
-  memcpy(init.stdio, connections.stdio, sizeof init.stdio);
-  if (ioctl(0, TIOCGWINSZ, &init.terminal_size) < 0 && ioctl(1, TIOCGWINSZ, &init.terminal_size) < 0)
-    init.terminal_size.ws_row = 0;
+  if (cgroup_create(&container->cgroup, owner->groups, spec->id, spec->insecure, error) < 0)
+    return -1;
+  if (open_connections(connections, spec, error) < 0)
+    return -1;
+  struct init init = {.spec = spec,
+                      .cgroup = &container->cgroup,
+                      .socket = connections->init_socket,
+                      .open_files = owner->open_files,
+                      .terminal_size = owner->terminal_size};
+  memcpy(init.stdio, connections->stdio, sizeof init.stdio);
 
   bool in_group;
-  supervisor->pid = start_process(supervisor->spec, cgroup, &supervisor->pidfd, &in_group);
-  if (supervisor->pid == 0) {
-    close(connections.supervisor_socket);
+  container->pid = start_process(spec, &container->cgroup, &container->pidfd, &in_group);
+  if (container->pid == 0)
     init_run(&init);
-  }
-  if (supervisor->pid < 0)
+  if (container->pid < 0)
     return fail(error, STAGE_CLONE, errno, "clone3");
-  status_created(supervisor->status, supervisor->pid);
-  close_init_side(&connections);
-  supervisor->reports = connections.supervisor_socket;
-  open_relays(supervisor, &connections);
-  if (cgroup_join(cgroup, supervisor->pid, in_group, error) < 0) {
-    supervisor_kill(supervisor);
-    supervisor_run(supervisor);
+  container->reports = steal_fd(&connections->parent_socket);
+  container->host_pid = host_pid(container->pidfd, container->pid);
+  const struct status_record created = status_created(container->host_pid);
+  owner->on_status(container, &created);
+  if (owner->connect(container, connections->relayed, error) < 0 ||
+      cgroup_join(&container->cgroup, container->pid, in_group, error) < 0)
     return -1;
-  }
-  (void)!write_all(supervisor->reports, "", 1);
-  supervisor_run(supervisor);
-  if (supervisor->failed) {
-    *error = supervisor->error;
-    return -1;
-  }
-  return supervisor->started ? 0 : fail(error, STAGE_SUPERVISOR, 0, "killed while it was set up");
-}
-
-static unsigned exit_code(int wait_status) {
-  return WIFSIGNALED(wait_status) ? 128u + (unsigned)WTERMSIG(wait_status) : (unsigned)WEXITSTATUS(wait_status);
-}
-
-/* The whole life of a container; everything that was made is gone when it returns. */
-static int run(struct supervisor *supervisor, const struct container_spec *spec, struct error *error,
-               bool *oom_killed) {
-  static struct cgroup cgroup;
-  supervisor->spec = spec;
-  supervisor->signals = supervisor_signals(error);
-  if (supervisor->signals < 0)
-    return -1;
-  if (spec->remove_stubs) {
-    supervisor->stubs.root = open_writes(spec, error);
-    if (supervisor->stubs.root < 0)
-      return -1;
-  }
-  if (cgroup_create(&cgroup, spec->id, spec->insecure, error) < 0)
-    return -1;
-  int result = start_and_serve(supervisor, &cgroup, error);
-  /* The counter goes with the group. */
-  *oom_killed = cgroup_oom_killed(&cgroup);
-  cgroup_remove(&cgroup);
-  if (spec->remove_stubs)
-    stubs_remove(&supervisor->stubs);
-  return result;
-}
-
-int container_main(int argc, char **argv) {
-  (void)argv;
-  static struct supervisor supervisor = {
-      .status = STATUS_FD, .control = CONTROL_FD, .reports = -1, .terminal = -1, .pidfd = -1, .stubs = {.root = -1}};
-  static struct container_spec spec;
-  struct error error;
-  uint8_t *data = NULL;
-  size_t size;
-  if (argc != 1 || fcntl(SPEC_FD, F_GETFD) < 0 || fcntl(STATUS_FD, F_GETFD) < 0 || fcntl(CONTROL_FD, F_GETFD) < 0)
-    return 2;
-  /* Whatever else the caller left open must not get near the container. */
-  sys_close_range(FIRST_FREE_FD, ~0U, 0);
-  sys_close_range(SPEC_FD, CONTROL_FD, CLOSE_RANGE_CLOEXEC);
-  int result;
-  bool oom_killed = false;
-  if (read_to_end(SPEC_FD, SPEC_SIZE_MAX, &data, &size) < 0)
-    result = fail(&error, STAGE_SPEC, errno, "read");
-  else
-    result = spec_parse(data, size, &spec, &error);
-  if (result == 0)
-    result = run(&supervisor, &spec, &error, &oom_killed);
-  if (result == 0)
-    status_exited(STATUS_FD, exit_code(supervisor.wait_status), oom_killed);
-  else
-    status_failed(STATUS_FD, &error);
-  spec_free(&spec);
-  free(data);
+  (void)!write_all(container->reports, "", 1);
   return 0;
+}
+
+void container_start(struct container *container, const struct container_owner *owner, void *context,
+                     uint8_t *description, size_t size) {
+  struct connections connections;
+  memset(&connections, -1, sizeof connections);
+  container->owner = owner;
+  container->context = context;
+  container->description = description;
+  container->pidfd = container->reports = container->stubs.root = -1;
+  container->deadline = -1;
+  for (size_t i = 0; i < RELAY_COUNT; i++)
+    relay_init(&container->relays[i]);
+  if (spec_parse(description, size, &container->spec, &container->error) < 0 ||
+      start(container, &connections, &container->error) < 0) {
+    container->failed = true;
+    if (container->pid > 0)
+      container_signal(container, SIGKILL);
+    else
+      container->exited = true;
+  }
+  cleanup_fd_at(&connections.parent_socket);
+  cleanup_fd_at(&connections.init_socket);
+  close_all(connections.stdio, RELAY_COUNT);
+  close_all(connections.relayed, RELAY_COUNT);
+}
+
+void container_free(struct container *container) {
+  for (size_t i = 0; i < RELAY_COUNT; i++)
+    relay_close(&container->relays[i]);
+  cleanup_fd_at(&container->pidfd);
+  cleanup_fd_at(&container->reports);
+  cleanup_fd_at(&container->stubs.root);
+  spec_free(&container->spec);
+  free(container->description);
+  container->description = NULL;
 }

@@ -252,9 +252,24 @@ static int set_up(const struct init *init, struct error *error) {
   return fail(error, STAGE_EXEC, errno, "%s", command.path);
 }
 
+static int compare_numbers(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+
+/* The parent's other descriptors belong to itself and to other containers. */
+static int close_others(const struct init *init, struct error *error) {
+  int kept[] = {2, init->socket, init->stdio[0], init->stdio[1], init->stdio[2]};
+  const size_t count = sizeof kept / sizeof kept[0];
+  qsort(kept, count, sizeof kept[0], compare_numbers);
+  for (size_t i = 0; i < count; i++) {
+    unsigned first = (unsigned)kept[i] + 1, last = i + 1 < count ? (unsigned)kept[i + 1] - 1 : ~0U;
+    if (kept[i] >= 2 && first <= last && sys_close_range(first, last, 0) < 0)
+      return fail(error, STAGE_ISOLATION, errno, "close_range");
+  }
+  return 0;
+}
+
 void init_run(const struct init *init) {
   static struct error error;
-  if (set_up(init, &error) < 0)
+  if (close_others(init, &error) < 0 || set_up(init, &error) < 0)
     report_failed(init->socket, &error);
   _exit(1);
 }

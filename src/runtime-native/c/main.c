@@ -15,6 +15,7 @@ static const struct command commands[] = {
     {"container", container_main},
     {"files", files_main},
     {"pack", pack_main},
+    {"serve", serve_main},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

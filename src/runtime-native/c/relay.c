@@ -20,14 +20,28 @@ static void close_to(struct relay *relay) {
   relay->start = relay->end = 0;
 }
 
+void relay_init(struct relay *relay) {
+  relay->from = relay->to = -1;
+  relay->take = NULL;
+  relay->start = relay->end = 0;
+}
+
+void relay_open_to(struct relay *relay, int from, void (*take)(void *context, const void *data, size_t size),
+                   void *context) {
+  relay_init(relay);
+  relay->from = from;
+  relay->take = take;
+  relay->context = context;
+}
+
 void relay_open(struct relay *relay, int from, int to, bool to_is_shared, bool closes) {
   struct stat status;
+  relay_init(relay);
   relay->from = from;
   relay->to = to;
   relay->closes = closes;
   relay->is_shared = to_is_shared;
   relay->is_socket = fstat(to, &status) == 0 && S_ISSOCK(status.st_mode);
-  relay->start = relay->end = 0;
   if (!to_is_shared && !relay->is_socket)
     fcntl(to, F_SETFL, fcntl(to, F_GETFL) | O_NONBLOCK);
 }
@@ -49,7 +63,9 @@ void relay_poll(const struct relay *relay, struct pollfd *entry) {
 
 static void read_some(struct relay *relay) {
   ssize_t got = read(relay->from, relay->buffer, sizeof relay->buffer);
-  if (got > 0) {
+  if (got > 0 && relay->take != NULL) {
+    relay->take(relay->context, relay->buffer, (size_t)got);
+  } else if (got > 0) {
     relay->start = 0;
     relay->end = (size_t)got;
   } else if (got == 0 || (errno != EINTR && errno != EAGAIN)) {

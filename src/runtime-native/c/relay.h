@@ -15,6 +15,9 @@ struct relay {
   /* Waits for room on `to` by poll alone, as its mode cannot be changed: others share it. */
   bool is_shared;
   bool is_socket;
+  /* Takes everything at once, in the place of `to`; may be NULL. */
+  void (*take)(void *context, const void *data, size_t size);
+  void *context;
   size_t start;
   size_t end;
   char buffer[65536];
@@ -22,6 +25,13 @@ struct relay {
 
 /* `to_is_shared` as in the struct; `closes` closes `to` after the last byte. */
 void relay_open(struct relay *relay, int from, int to, bool to_is_shared, bool closes);
+
+/* Hands over what is read instead of writing it. */
+void relay_open_to(struct relay *relay, int from, void (*take)(void *context, const void *data, size_t size),
+                   void *context);
+
+/* Not in use; relay_is_done. */
+void relay_init(struct relay *relay);
 
 /* What to wait for: fills one entry, with a descriptor of -1 when there is nothing. */
 void relay_poll(const struct relay *relay, struct pollfd *entry);

@@ -1,0 +1,219 @@
+/*
+ * `tsbuild-runtime serve`: the helper, one for each tsbuild. It starts containers as forks of itself: no program is
+ * loaded for a container but its own, and tsbuild's part is a message.
+ *
+ * Descriptor 3 is the channel (channel.h). Its end means that tsbuild is gone; then every container is killed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cgroup_find.h"
+#include "channel.h"
+#include "cleanup.h"
+#include "commands.h"
+#include "container.h"
+#include "open_files.h"
+#include "own_binary.h"
+#include "stage.h"
+#include "syscalls.h"
+
+enum { CHANNEL_FD = 3, FIRST_FREE_FD = 4 };
+
+struct served {
+  struct container container;
+  struct helper *helper;
+  uint32_t number;
+};
+
+struct helper {
+  struct served **items;
+  size_t count;
+  size_t capacity;
+  struct pollfd *entries;
+  bool is_abandoned;
+  struct container_owner owner;
+  struct cgroup groups;
+};
+
+static void send_status(struct container *container, const struct status_record *record) {
+  const struct served *served = container->context;
+  channel_send(CHANNEL_FD, served->number, MESSAGE_STATUS, record, status_size(record));
+}
+
+static void send_stdout(void *context, const void *data, size_t size) {
+  channel_send(CHANNEL_FD, ((const struct served *)context)->number, MESSAGE_STDOUT, data, size);
+}
+
+static void send_stderr(void *context, const void *data, size_t size) {
+  channel_send(CHANNEL_FD, ((const struct served *)context)->number, MESSAGE_STDERR, data, size);
+}
+
+static int connect_channel(struct container *container, int ends[RELAY_COUNT], struct error *error) {
+  if (container->spec.terminal || container->spec.open_stdin)
+    return fail(error, STAGE_SPEC, 0, "a terminal or an open stdin needs a container with stdio of its own");
+  cleanup_fd_at(&ends[RELAY_STDIN]);
+  relay_open_to(&container->relays[RELAY_STDOUT], steal_fd(&ends[RELAY_STDOUT]), send_stdout, container->context);
+  relay_open_to(&container->relays[RELAY_STDERR], steal_fd(&ends[RELAY_STDERR]), send_stderr, container->context);
+  return 0;
+}
+
+static void refuse_terminal(struct container *container, int master) {
+  (void)container;
+  close(master);
+}
+
+static struct served *find(const struct helper *helper, uint32_t number) {
+  for (size_t i = 0; i < helper->count; i++) {
+    if (helper->items[i]->number == number)
+      return helper->items[i];
+  }
+  return NULL;
+}
+
+static bool make_room(struct helper *helper) {
+  if (helper->count < helper->capacity)
+    return true;
+  size_t capacity = helper->capacity == 0 ? 8 : helper->capacity * 2;
+  struct served **items = realloc(helper->items, capacity * sizeof *items);
+  if (items == NULL)
+    return false;
+  helper->items = items;
+  struct pollfd *entries = realloc(helper->entries, (1 + capacity * CONTAINER_POLLS) * sizeof *entries);
+  if (entries == NULL)
+    return false;
+  helper->entries = entries;
+  helper->capacity = capacity;
+  return true;
+}
+
+static bool start(struct helper *helper, uint32_t number, uint8_t *data, size_t size) {
+  struct served *served = make_room(helper) ? calloc(1, sizeof *served) : NULL;
+  if (served == NULL || data == NULL) {
+    free(served);
+    free(data);
+    return false;
+  }
+  served->helper = helper;
+  served->number = number;
+  helper->items[helper->count++] = served;
+  container_start(&served->container, &helper->owner, served, data, size);
+  return true;
+}
+
+/* False for the end of the channel, and for nonsense, after which nothing on it can be understood. */
+static bool read_message(struct helper *helper) {
+  struct message_head head;
+  uint8_t *data;
+  if (!channel_receive(CHANNEL_FD, &head, &data))
+    return false;
+  if (head.kind == MESSAGE_START && find(helper, head.container) == NULL)
+    return start(helper, head.container, data, head.size);
+  uint32_t number = 0;
+  const bool is_signal = head.kind == MESSAGE_SIGNAL && head.size == sizeof number;
+  if (is_signal) {
+    memcpy(&number, data, sizeof number);
+    const struct served *served = find(helper, head.container);
+    /* One that has just ended is no mistake. */
+    if (served != NULL && number < NSIG)
+      container_signal(&served->container, (int)number);
+  }
+  free(data);
+  return is_signal;
+}
+
+static void abandon(struct helper *helper) {
+  helper->is_abandoned = true;
+  for (size_t i = 0; i < helper->count; i++)
+    container_abandon(&helper->items[i]->container);
+}
+
+static void drop_gone(struct helper *helper) {
+  size_t kept = 0;
+  for (size_t i = 0; i < helper->count; i++) {
+    struct served *served = helper->items[i];
+    if (served->container.state != CONTAINER_GONE) {
+      helper->items[kept++] = served;
+      continue;
+    }
+    container_free(&served->container);
+    free(served);
+  }
+  /* What an earlier helper left when it was killed, perhaps while this one started. */
+  if (kept == 0 && helper->count > 0)
+    cgroup_sweep(&helper->groups);
+  helper->count = kept;
+}
+
+/* One turn of the loop; false when tsbuild is gone and nothing is left. */
+static bool serve(struct helper *helper) {
+  if (helper->is_abandoned && helper->count == 0)
+    return false;
+  /* Containers that this turn starts have no entries in it. */
+  const size_t count = helper->count;
+  int timeout = -1;
+  helper->entries[0] = (struct pollfd){.fd = helper->is_abandoned ? -1 : CHANNEL_FD, .events = POLLIN};
+  for (size_t i = 0; i < count; i++) {
+    int wanted = container_poll(&helper->items[i]->container, helper->entries + 1 + i * CONTAINER_POLLS);
+    if (wanted >= 0 && (timeout < 0 || wanted < timeout))
+      timeout = wanted;
+  }
+  if (poll(helper->entries, 1 + count * CONTAINER_POLLS, timeout) < 0)
+    return errno == EINTR;
+  const bool has_message = helper->entries[0].revents != 0;
+  for (size_t i = 0; i < count; i++)
+    container_serve(&helper->items[i]->container, helper->entries + 1 + i * CONTAINER_POLLS);
+  if (has_message && !read_message(helper))
+    abandon(helper);
+  drop_gone(helper);
+  return true;
+}
+
+static int run_helper(void) {
+  static struct helper helper;
+  struct error error;
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || !make_room(&helper) || cgroup_find(&helper.groups, &error) < 0)
+    return 1;
+  cgroup_sweep(&helper.groups);
+  helper.owner = (struct container_owner){.on_status = send_status,
+                                          .connect = connect_channel,
+                                          .on_terminal = refuse_terminal,
+                                          .open_files = open_files_original(),
+                                          .groups = &helper.groups};
+  signal(SIGPIPE, SIG_IGN);
+  while (serve(&helper))
+    ;
+  return 0;
+}
+
+/*
+ * The helper is the first process of a pid namespace: whatever kills it, the kernel ends all its containers with it, also a
+ * process that has lost its death signal by running a set-user-ID program. This process only waits for it.
+ */
+int serve_main(int argc, char **argv) {
+  (void)argv;
+  if (argc != 1 || fcntl(CHANNEL_FD, F_GETFD) < 0)
+    return 2;
+  sys_close_range(FIRST_FREE_FD, ~0U, 0);
+  own_binary_seal("serve");
+  sys_close_range(CHANNEL_FD, CHANNEL_FD, CLOSE_RANGE_CLOEXEC);
+  /* Nobody may look into it: it has descriptors of the host. */
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  struct clone_args args = {.flags = CLONE_NEWPID, .exit_signal = SIGCHLD};
+  pid_t pid = (pid_t)sys_clone3(&args);
+  if (pid == 0)
+    _exit(run_helper());
+  if (pid < 0)
+    return 1;
+  close(CHANNEL_FD);
+  int status;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+    ;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
