@@ -1,7 +1,7 @@
 /**
  * The directories behind `RUN --mount=type=cache`, which outlive builds.
  *
- *     <root>/cache-mounts/<hex>/<n>         the content; <hex> from the id and, with an initial content, what that is
+ *     <root>/cache-mounts/<hex>/<n>         the content; <hex> from the id and what the mount begins as: an initial content, or a mode and owner
  *     <root>/cache-mounts/<hex>/<n>.<owner> held exclusively by that process (core/owner.ts)
  *
  * Directory 0 is what `shared` and `locked` mounts use; the others belong to `private` mounts that met a held one. Nothing in a cache
@@ -39,7 +39,7 @@ export type CacheMountOp = ExecMount & { readonly kind: 'cache' };
 export interface CacheSeed {
   readonly tree: FileTree;
   readonly source: SelectedSource;
-  /** What makes two seeds the same. */
+  /** What makes two seeds the same; undefined for the client's files, which root owns in a build. */
   readonly identity: unknown;
 }
 
@@ -49,6 +49,10 @@ export interface CacheMount extends AsyncDisposable {
 }
 
 const POLL_MS = 100;
+/** That of Docker's daemon, which makes the directory there. */
+const UMASK = 0o022;
+const MODE_BITS = 0o777;
+const DEFAULT_MODE = 0o755;
 
 export class CacheMounts {
   private readonly deps: Pick<ExecutorDeps, 'root' | 'files' | 'newId'>;
@@ -59,7 +63,8 @@ export class CacheMounts {
 
   /** The directory for a mount, made when there is none; a `locked` mount waits for its turn. */
   async open(mount: CacheMountOp, seed: CacheSeed | undefined, signal: AbortSignal): Promise<CacheMount> {
-    const key = keyDigest('tsbuild.cache-mount.v1', { id: mount.id, seed: seed?.identity });
+    const start = seed === undefined ? emptyStart(mount) : seed.identity;
+    const key = keyDigest('tsbuild.cache-mount.v1', { id: mount.id, seed: start });
     const base = join(this.deps.root, 'cache-mounts', hexOf(key));
     try {
       mkdirSync(base, { recursive: true, mode: 0o700 });
@@ -110,8 +115,9 @@ export class CacheMounts {
     mkdirSync(made, { mode: 0o700 });
     try {
       if (seed !== undefined) await this.copySeed(made, seed, signal);
-      chownSync(made, mount.uid, mount.gid);
-      chmodSync(made, mount.mode);
+      const { mode, uid, gid } = seed === undefined ? { ...mount, mode: mount.mode & ~UMASK } : rootOf(seed);
+      chownSync(made, uid, gid);
+      chmodSync(made, mode & MODE_BITS);
       renameSync(made, dir);
     } catch (error) {
       rmSync(made, { recursive: true, force: true });
@@ -120,7 +126,7 @@ export class CacheMounts {
     }
   }
 
-  private async copySeed(dir: string, { tree, source }: CacheSeed, signal: AbortSignal): Promise<void> {
+  private async copySeed(dir: string, { tree, source, identity }: CacheSeed, signal: AbortSignal): Promise<void> {
     const files = await this.deps.files();
     await using writer = files.openWriter({ kind: 'directory', path: dir }, { signal });
     const destination = new Destination(new EmptyTree(), writer);
@@ -131,11 +137,27 @@ export class CacheMounts {
       destination: '/',
       parents: false,
       unpack: false,
-      resetOwner: false,
+      resetOwner: identity === undefined,
     };
     await copySource(action, source, { tree, destination, owner: undefined, signal });
     await writer.close();
   }
+}
+
+/** Mounts that ask for another mode or owner have a cache of their own, as in BuildKit. */
+function emptyStart({ mode, uid, gid }: CacheMountOp): unknown {
+  return mode === DEFAULT_MODE && uid === 0 && gid === 0 ? undefined : { mode, uid, gid };
+}
+
+/** A cache with an initial content is what that is, whatever mode and owner the mount asks for. */
+function rootOf({ source, identity }: CacheSeed): {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+} {
+  const root = source.entries[0]?.entry;
+  if (root?.type !== 'directory') return { mode: DEFAULT_MODE, uid: 0, gid: 0 };
+  return identity === undefined ? { mode: root.mode, uid: 0, gid: 0 } : root;
 }
 
 /** The directories that exist, and the next one. */

@@ -118,7 +118,11 @@ class Preparation implements PreparedMounts {
   private secret(mount: ExecMount & { kind: 'secret' }): void {
     const source = this.services.deps.session.secrets.get(mount.id);
     if (source === undefined) {
-      if (!mount.required) return;
+      if (!mount.required) {
+        // The variable is there all the same, as in BuildKit.
+        if (mount.env !== undefined) this.env.push(`${mount.env}=`);
+        return;
+      }
       throw new BuildError('source-not-found', `Cannot find the secret "${mount.id}", which is required`, {
         hint: `pass it with --secret id=${mount.id},src=FILE or --secret id=${mount.id},env=VARIABLE`,
       });

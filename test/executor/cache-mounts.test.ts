@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { LocalTree } from '../../src/context/local.ts';
 import { currentOwner, ownedName } from '../../src/core/owner.ts';
 import type { CacheMountOp, CacheSeed } from '../../src/executor/cache-mounts.ts';
 import { CacheMounts } from '../../src/executor/cache-mounts.ts';
@@ -46,11 +47,43 @@ test('a cache is made once with its mode and owner', async () => {
   const stats = statSync(first.dir);
   assert.equal([stats.mode & 0o7777, stats.uid, stats.gid], [0o700, 5, 6]);
   writeFileSync(join(first.dir, 'kept'), '');
-  await using second = await all.open(mount('shared', { mode: 0o755 }), undefined, FOREVER);
+  await using second = await all.open(mount('shared'), undefined, FOREVER);
   assert.is(second.dir, first.dir);
-  assert.is(statSync(second.dir).mode & 0o7777, 0o700);
   await using other = await all.open(mount('shared', { id: 'other' }), undefined, FOREVER);
   assert.is.not(other.dir, first.dir);
+});
+
+test('a mount with another mode or owner has a cache of its own, made under the umask 022', async () => {
+  await using temp = await tempDir();
+  const all = caches(temp.path);
+  const open = async (rest: Partial<CacheMountOp>): Promise<string> => {
+    await using cache = await all.open(mount('shared', rest), undefined, FOREVER);
+    return cache.dir;
+  };
+  const wide = await open({ mode: 0o1777 });
+  assert.is(statSync(wide).mode & 0o7777, 0o755);
+  const plain = { mode: 0o755, uid: 0, gid: 0 };
+  const others = await Promise.all([{}, plain, { ...plain, uid: 5 }, { ...plain, gid: 6 }].map(open));
+  assert.is(new Set([wide, ...others]).size, 5);
+});
+
+test('a seeded cache has the mode and owner of its seed', async () => {
+  await using temp = await tempDir();
+  const dir = join(temp.path, 'seed');
+  mkdirSync(join(dir, 'sub'), { recursive: true });
+  chmodSync(dir, 0o751);
+  chownSync(dir, 3, 4);
+  chownSync(join(dir, 'sub'), 3, 4);
+  const tree = new LocalTree(dir);
+  const [source] = select(tree, { source: '/', wildcard: false, exclude: [] });
+  const ids = async (identity: unknown, id: string): Promise<unknown> => {
+    const seed: CacheSeed = { tree, source: source!, identity };
+    await using cache = await caches(temp.path).open(mount('shared', { id }), seed, FOREVER);
+    const [root, sub] = [statSync(cache.dir), statSync(join(cache.dir, 'sub'))];
+    return [root.mode & 0o7777, root.uid, root.gid, sub.uid];
+  };
+  assert.equal(await ids('stage', 'stage'), [0o751, 3, 4, 3]);
+  assert.equal(await ids(undefined, 'client'), [0o751, 0, 0, 0]);
 });
 
 test('a held cache is waited for until the wait is aborted', async () => {

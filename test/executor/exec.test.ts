@@ -335,15 +335,17 @@ test('secrets are files in memory or variables, and leave nothing', async () => 
       secret({ target: '/etc/token', mode: 0o440, uid: 1000, gid: 50 }),
       secret({ env: 'TOKEN' }),
       secret({ id: 'absent', target: '/run/secrets/absent' }),
+      secret({ id: 'absent', env: 'ABSENT' }),
     ];
     const script = `stat -c '%a %u %g %s' /run/secrets/token /etc/token > /seen; ls /run/secrets >> /seen; echo \${#TOKEN} >> /seen
+      echo "\${ABSENT-unset}" >> /seen
       mount | grep -c ' /etc/token type tmpfs' >> /seen`;
     const made = await rig.run(await rig.busybox(), script, { mounts });
     base.made = await rig.text(made, '/seen');
     assert.equal(await added(rig, made), ['./seen']);
     assert.is(spawnSync('grep', ['-rl', 'hush hush', rig.root], { encoding: 'utf8' }).stdout, '');
   }
-  assert.is(base.made, '400 0 0 9\n440 1000 50 9\ntoken\n9\n1\n');
+  assert.is(base.made, '400 0 0 9\n440 1000 50 9\ntoken\n9\n\n1\n');
   assert.equal(
     readdirSync('/dev/shm').filter((name) => name.startsWith('tsbuild-secrets-') && name.includes(`.${process.pid}.`)),
     [],

@@ -1,7 +1,8 @@
-import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { BuildError } from '../../src/core/errors.ts';
+import type { RootfsSpec } from '../../src/runtime-native/types.ts';
 import { containerSuite } from '../support/container.ts';
 
 async function failure(run: Promise<unknown>): Promise<BuildError> {
@@ -242,6 +243,30 @@ containerSuite('native runtime: the container', (test) => {
     );
     assert.is((await failure(ids('2147483648'))).code, 'unknown-user');
     assert.is((await failure(ids('nobody'))).code, 'unknown-user');
+  });
+
+  test('reads user files as leniently as Docker', async (rig) => {
+    const layer = rig.fresh('users');
+    mkdirSync(join(layer, 'etc'));
+    writeFileSync(
+      join(layer, 'etc/passwd'),
+      'short:x:7\n  blanks:x:13:14::/blanks\t\nword:x:many:9\nfirst:x:20:21::/first\nsecond:x:20:22::/second\n',
+    );
+    writeFileSync(join(layer, 'etc/group'), 'tiny:x:45\nlist:x:46:second, short\n');
+    const rootfs = (): RootfsSpec => ({
+      kind: 'overlay',
+      lower: [rig.base, layer],
+      upper: rig.fresh(),
+      work: rig.fresh(),
+      volatile: true,
+    });
+    const ids = async (user: string): Promise<string> =>
+      await rig.output('echo $(id -u) $(id -g) $(id -G) $HOME', { user, rootfs: rootfs() });
+    assert.is(await ids('short'), '7 0 0 /');
+    assert.is(await ids('blanks'), '13 14 14 /blanks');
+    assert.is(await ids('word'), '0 9 9 /');
+    assert.is(await ids('second'), '20 22 22 46 /first');
+    assert.is(await ids('20:tiny'), '20 45 45 /first');
   });
 
   test('makes the working directory', async (rig) => {

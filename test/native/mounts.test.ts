@@ -151,13 +151,21 @@ containerSuite('native runtime: mounts', (test) => {
     const mounts: MountSpec[] = [
       { kind: 'tmpfs', target: '/small', sizeBytes: 65536, mode: 0o750, readonly: false },
       { kind: 'tmpfs', target: '/plain', readonly: true },
+      { kind: 'tmpfs', target: '/root', readonly: true },
     ];
     const { stdout, stderr } = await rig.run(
-      rig.spec('stat -c %a /small /plain; df -k /small | tail -1; touch /small/a /plain/a', { mounts }),
+      rig.spec('stat -c %a /small /plain /root; df -k /small | tail -1; touch /small/a /plain/a /root/a', { mounts }),
     );
-    assert.match(stdout, /^750\n1777\ntmpfs\s+64 /);
+    assert.match(stdout, /^750\n1777\n755\ntmpfs\s+64 /);
     assert.match(stderr, '/plain/a: Read-only file system');
+    assert.match(stderr, '/root/a: Read-only file system');
     assert.not.match(stderr, '/small/a');
+  });
+
+  test('runs programs from a tmpfs', async (rig) => {
+    const mounts: MountSpec[] = [{ kind: 'tmpfs', target: '/tools', readonly: false }];
+    const script = 'cp /bin/busybox /tools/echo && /tools/echo ran; grep " /tools " /proc/mounts';
+    assert.match(await rig.output(script, { mounts }), /^ran\ntmpfs \/tools tmpfs rw,nosuid,relatime /);
   });
 
   test('mounts a stack of directories, writable or not, or a part of it', async (rig) => {

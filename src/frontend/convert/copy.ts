@@ -158,12 +158,12 @@ function hasWildcard(path: string): boolean {
 
 function parseOwner(text: string): Owner {
   const colon = text.indexOf(':');
-  const user = colon < 0 ? text : text.slice(0, colon);
-  const group = colon < 0 ? '' : text.slice(colon + 1);
-  return { user: user === '' ? '0' : user, ...(group !== '' && { group }) };
+  if (colon < 0) return { user: text };
+  // An empty part is root, as in BuildKit, although `USER app:` has the group of app.
+  return { user: text.slice(0, colon) || '0', group: text.slice(colon + 1) || '0' };
 }
 
-const CLAUSE = /^[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+$/;
+const CLAUSE = /^[ugoa]*(?:[-+=][rwxXstugo]*)+$/;
 
 function parseMode(text: string, place: Pick<Word, 'range'>): ModeChange {
   if (/^0*[0-7]{1,4}$/.test(text)) return { kind: 'octal', mode: Number.parseInt(text, 8) };

@@ -17,6 +17,7 @@
 
 #define FILE_MAX (10u << 20)
 #define ID_MAX INT32_MAX
+#define BLANKS " \t\r\v\f"
 
 /*
  * A file of the image in memory, empty when there is none. It is looked at before it is opened for reading, as opening
@@ -54,6 +55,32 @@ static int64_t parse_id(const char *text) {
   return number > ID_MAX ? -1 : number;
 }
 
+/*
+ * The next line without white space around it, NULL at the end. Docker's reader takes any line that has a name: a field that
+ * is missing or no number counts as 0.
+ */
+static char *next_line(char **rest) {
+  char *line;
+  while ((line = strsep(rest, "\n")) != NULL) {
+    line += strspn(line, BLANKS);
+    size_t length = strlen(line);
+    while (length > 0 && strchr(BLANKS, line[length - 1]) != NULL)
+      line[--length] = '\0';
+    if (length > 0)
+      break;
+  }
+  return line;
+}
+
+static int64_t field_id(const char *text) {
+  if (text == NULL)
+    return 0;
+  const char *digits = text + (text[0] == '+' || text[0] == '-');
+  if (!is_number(digits))
+    return 0;
+  return text[0] == '-' ? -1 : parse_id(digits);
+}
+
 struct passwd_entry {
   const char *name;
   uid_t uid;
@@ -61,13 +88,13 @@ struct passwd_entry {
   const char *home;
 };
 
-/* The next well-formed line: name:password:uid:gid:comment:home:shell. */
+/* The next usable line: name:password:uid:gid:comment:home:shell. */
 static bool next_passwd(char **rest, struct passwd_entry *entry) {
-  for (char *line; (line = strsep(rest, "\n")) != NULL;) {
+  for (char *line; (line = next_line(rest)) != NULL;) {
     char *name = strsep(&line, ":");
     strsep(&line, ":");
-    int64_t uid = parse_id(strsep(&line, ":"));
-    int64_t gid = parse_id(strsep(&line, ":"));
+    int64_t uid = field_id(strsep(&line, ":"));
+    int64_t gid = field_id(strsep(&line, ":"));
     strsep(&line, ":");
     char *home = strsep(&line, ":");
     if (name[0] == '\0' || uid < 0 || gid < 0)
@@ -85,12 +112,12 @@ struct group_entry {
   char *members;
 };
 
-/* The next well-formed line: name:password:gid:members. */
+/* The next usable line: name:password:gid:members. */
 static bool next_group(char **rest, struct group_entry *entry) {
-  for (char *line; (line = strsep(rest, "\n")) != NULL;) {
+  for (char *line; (line = next_line(rest)) != NULL;) {
     char *name = strsep(&line, ":");
     strsep(&line, ":");
-    int64_t gid = parse_id(strsep(&line, ":"));
+    int64_t gid = field_id(strsep(&line, ":"));
     char *members = strsep(&line, ":");
     if (name[0] == '\0' || gid < 0)
       continue;
@@ -121,7 +148,20 @@ static int add_group(struct identity *identity, gid_t gid) {
   return 0;
 }
 
-/* Sets uid, gid and home. *name is the entry's name, empty when there is none. */
+/* HOME is that of the first entry with the id, whatever name was asked for. */
+static void find_home(char *passwd, struct identity *identity) {
+  snprintf(identity->home, sizeof identity->home, "/");
+  struct passwd_entry entry;
+  while (next_passwd(&passwd, &entry)) {
+    if (entry.uid != identity->uid)
+      continue;
+    if (entry.home != NULL && entry.home[0] != '\0')
+      snprintf(identity->home, sizeof identity->home, "%s", entry.home);
+    return;
+  }
+}
+
+/* Sets uid and gid. *name is the entry's name, empty when there is none. */
 static int find_user(char *passwd, const char *user, struct identity *identity, const char **name,
                      struct error *error) {
   int64_t number = parse_id(user);
@@ -130,7 +170,6 @@ static int find_user(char *passwd, const char *user, struct identity *identity, 
   *name = "";
   identity->uid = number < 0 ? 0 : (uid_t)number;
   identity->gid = 0;
-  snprintf(identity->home, sizeof identity->home, "/");
   struct passwd_entry entry;
   while (next_passwd(&passwd, &entry)) {
     if (number >= 0 ? entry.uid != (uid_t)number : strcmp(entry.name, user) != 0)
@@ -138,8 +177,6 @@ static int find_user(char *passwd, const char *user, struct identity *identity, 
     *name = entry.name;
     identity->uid = entry.uid;
     identity->gid = entry.gid;
-    if (entry.home != NULL && entry.home[0] != '\0')
-      snprintf(identity->home, sizeof identity->home, "%s", entry.home);
     return 0;
   }
   return number >= 0 ? 0 : fail(error, STAGE_UNKNOWN_USER, 0, "%s", user);
@@ -173,12 +210,17 @@ int identity_find(int root, int proc, const char *user, struct identity *identit
   bool with_group = group != NULL && group[0] != '\0';
 
   *identity = (struct identity){0};
-  cleanup_free char *passwd = NULL, *groups = NULL;
+  cleanup_free char *passwd = NULL, *homes = NULL, *groups = NULL;
   if (read_image_file(root, proc, "etc/passwd", &passwd, error) < 0)
     return -1;
+  /* Reading the lines takes the text apart. */
+  homes = strdup(passwd);
+  if (homes == NULL)
+    return fail(error, STAGE_USER_FILE, errno, "memory");
   const char *name;
   if (find_user(passwd, copy[0] == '\0' ? "0" : copy, identity, &name, error) < 0)
     return -1;
+  find_home(homes, identity);
   if (with_group && is_number(group)) {
     if (find_group(NULL, group, identity, error) < 0)
       return -1;

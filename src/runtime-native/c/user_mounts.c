@@ -1,6 +1,7 @@
 #include "user_mounts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,8 +60,8 @@ static int open_tmpfs(const struct mount_spec *mount, struct error *error) {
     snprintf(size, sizeof size, "%" PRId64, mount->size_bytes);
     options[1] = (struct fs_option){"size", size};
   }
-  const unsigned flags = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  int fd = mount_fs_open("tmpfs", "tmpfs", options, flags | (mount->readonly ? MOUNT_ATTR_RDONLY : 0));
+  /* Programs may run from it, as in BuildKit: it often is the /tmp of a build. */
+  int fd = mount_fs_open("tmpfs", "tmpfs", options, MOUNT_ATTR_NOSUID);
   return fd < 0 ? fail(error, STAGE_MOUNT, errno, "tmpfs at %s", mount->target) : fd;
 }
 
@@ -118,6 +119,28 @@ static int check_target(int target, const char *path, const struct standard_moun
   return 0;
 }
 
+/* What is mounted over a directory takes its mode unless it was given one, as with runc. */
+static int take_mode(int mount, const char *path, const struct target_maker *maker, struct error *error) {
+  struct stat status;
+  cleanup_fd int covered =
+      sys_openat2(maker->root, path, O_PATH | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+  if (covered < 0)
+    return 0;
+  cleanup_fd int directory = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0 || fstat(covered, &status) < 0 || fchmod(directory, status.st_mode & 07777) < 0)
+    return fail(error, STAGE_MOUNT, errno, "%s", path);
+  return 0;
+}
+
+static int finish_tmpfs(int mount, const struct mount_spec *spec, const struct target_maker *maker,
+                        struct error *error) {
+  if (spec->mode < 0 && take_mode(mount, spec->target, maker, error) < 0)
+    return -1;
+  if (spec->readonly && mount_set_flags(mount, MOUNT_ATTR_RDONLY, false) < 0)
+    return fail(error, STAGE_MOUNT, errno, "%s", spec->target);
+  return 0;
+}
+
 static int attach(int mount, const char *path, const struct standard_mounts *standard,
                   const struct target_maker *maker, struct error *error) {
   struct stat status;
@@ -132,7 +155,10 @@ static int attach(int mount, const char *path, const struct standard_mounts *sta
 int user_mounts_attach(const struct container_spec *spec, const struct user_mounts *mounts,
                        const struct standard_mounts *standard, const struct target_maker *maker, struct error *error) {
   for (size_t i = 0; i < spec->mount_count; i++) {
-    if (attach(mounts->mounts[i], spec->mounts[i].target, standard, maker, error) < 0)
+    const struct mount_spec *mount = &spec->mounts[i];
+    if (mount->kind == MOUNT_TMPFS && finish_tmpfs(mounts->mounts[i], mount, maker, error) < 0)
+      return -1;
+    if (attach(mounts->mounts[i], mount->target, standard, maker, error) < 0)
       return -1;
   }
   for (size_t i = 0; i < ETC_FILES; i++) {
