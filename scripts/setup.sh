@@ -2,7 +2,7 @@
 # Installs, from Debian's packages, what building and testing need and this machine lacks.
 #
 #   scripts/setup.sh          for the build: a C compiler and make
-#   scripts/setup.sh test     for the tests as well: a static busybox, a registry, a bootstrapper of Debian
+#   scripts/setup.sh test     for the tests as well: a static busybox, a registry, a bootstrapper of Debian, OpenSSH
 set -eu
 
 missing=
@@ -23,6 +23,9 @@ if [ "${1-}" = test ]; then
     need zstd zstd --version
     need bzip2 bzip2 --help
     need mmdebstrap mmdebstrap --version
+    need openssh-client ssh -V
+    need openssh-server test -x /usr/sbin/sshd
+    need openssl openssl version
 fi
 [ -n "$missing" ] || exit 0
 
@@ -40,6 +43,6 @@ if [ "$(id -u)" != 0 ]; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get -qq update
-# The registry is started by the tests that need it, on a port of their own; the package's service stays off.
+# Registries and SSH servers are started by the tests that need them, on ports of their own; the packages' services stay off.
 # shellcheck disable=SC2086 # a list of names
 $as_root env RUNLEVEL=1 apt-get -qq install -y --no-install-recommends $missing >/dev/null

@@ -1,6 +1,7 @@
 /** The flags of `build` that say what steps can see and do beyond the context. */
 import type { BuildRequest } from '../engine/types.ts';
 import { BuildError } from '../core/errors.ts';
+import { isSshRemote, parseRemoteContext } from '../core/remote-url.ts';
 import { annotations } from './annotation-option.ts';
 import { namedContexts } from './context-option.ts';
 import { secretInputs } from './secret-option.ts';
@@ -15,7 +16,11 @@ export const INPUT_OPTIONS = {
     describe: 'Named context: a directory, docker-image://IMAGE or oci-layout://DIR[:TAG]',
   },
   secret: { kind: 'list', placeholder: 'id=ID,src=FILE', describe: 'Secret for RUN --mount=type=secret; or env=VAR' },
-  ssh: { kind: 'list', placeholder: 'default|ID[=SOCKET]', describe: 'SSH agent for RUN --mount=type=ssh' },
+  ssh: {
+    kind: 'list',
+    placeholder: 'default|ID[=SOCKET|KEY,...]',
+    describe: 'SSH agent, or keys for one, for RUN --mount=type=ssh and repositories',
+  },
   'add-host': { kind: 'list', placeholder: 'NAME:IP', describe: 'Line of /etc/hosts in RUN steps' },
   'shm-size': { kind: 'value', placeholder: 'SIZE', describe: 'Size of /dev/shm in RUN steps (default: 64m)' },
   ulimit: { kind: 'list', placeholder: 'NAME=SOFT[:HARD]', describe: 'Limit of RUN steps; -1 is unlimited' },
@@ -45,7 +50,7 @@ type Inputs = Pick<
 export function buildInputs(
   args: Pick<ParsedArgs<typeof INPUT_OPTIONS>, 'value' | 'list'>,
   { env, deps: { cwd } }: CommandContext,
-  { platform, noCache }: Pick<BuildRequest, 'platform' | 'noCache'>,
+  { context, platform, noCache }: Pick<BuildRequest, 'context' | 'platform' | 'noCache'>,
 ): Inputs {
   const size = args.value('shm-size');
   const shmSizeBytes = size === undefined ? undefined : sizeBytes('--shm-size', size);
@@ -61,6 +66,8 @@ export function buildInputs(
     ...given('build-context', 'namedContexts', (items) => namedContexts(items, cwd)),
     ...given('secret', 'secrets', (items) => secretInputs(items, env, cwd)),
     ...given('ssh', 'sshAgents', (items) => sshAgents(items, env, cwd)),
+    // As with Docker, a context that is fetched by SSH asks for the agent itself.
+    ...(args.list('ssh').length === 0 && needsAgent(context) && { sshAgents: sshAgents(['default'], env, cwd) }),
     ...given('add-host', 'extraHosts', extraHosts),
     ...(shmSizeBytes !== undefined && { shmSizeBytes }),
     ...given('ulimit', 'ulimits', ulimits),
@@ -68,6 +75,12 @@ export function buildInputs(
     ...given('no-cache-filter', 'noCacheStages', (items) => stageNames(items, noCache)),
     ...given('annotation', 'annotations', (items) => annotations(items, platform)),
   };
+}
+
+function needsAgent(context: BuildRequest['context']): boolean {
+  if (context.kind !== 'remote') return false;
+  const url = parseRemoteContext(context.url);
+  return url?.kind === 'git' && isSshRemote(url.remote);
 }
 
 function stageNames(items: readonly string[], noCache: boolean): string[] {

@@ -66,7 +66,18 @@ export class GitProgram {
     throwIfAborted(options.signal);
     const { code, stdout, stderr } = outcome;
     if (code === 0 || (code !== null && options.failing?.includes(code) === true)) return stdout;
-    throw fetchFailed(options.remote, complaint(stderr, code));
+    throw fetchFailed(options.remote, complaint(stderr, code), this.#hintFor(stderr));
+  }
+
+  #hintFor(stderr: string): string | undefined {
+    if (stderr.includes('REMOTE HOST IDENTIFICATION HAS CHANGED')) {
+      const path = knownHosts(this.#options.dir);
+      return `its key is not the one from before; if that is right, remove the host from "${path}" or ~/.ssh/known_hosts`;
+    }
+    if (/: Permission denied \([^)]*publickey/.test(stderr)) {
+      return 'the SSH agent has no key that the host takes: list its keys with ssh-add -l, or pass one with --ssh default=FILE';
+    }
+    return undefined;
   }
 
   #spawn(
@@ -121,15 +132,29 @@ export class GitProgram {
     });
   }
 
-  /** Hosts are trusted at first sight, and remembered in the store, not in the user's own file. */
+  /**
+   * Hosts are trusted at first sight, and remembered in the store, not in the user's own file. Keys are those of the agent alone, so that what
+   * a build can fetch does not hang on who runs it.
+   */
   #ssh(): string {
-    const known = `${quoted(join(this.#options.dir, 'known_hosts'))} ~/.ssh/known_hosts`;
-    return `ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile=${shellQuoted(known)}`;
+    const known = `${quoted(knownHosts(this.#options.dir))} ~/.ssh/known_hosts`;
+    const options = [
+      'BatchMode=yes',
+      'IdentityFile=none',
+      'StrictHostKeyChecking=accept-new',
+      `UserKnownHostsFile=${shellQuoted(known)}`,
+    ];
+    return `ssh -F /dev/null ${options.map((option) => `-o ${option}`).join(' ')}`;
   }
 }
 
+function knownHosts(dir: string): string {
+  return join(dir, 'known_hosts');
+}
+
+/** For a list of files in ssh's own syntax, which also expands tokens in it. */
 function quoted(path: string): string {
-  return `"${path}"`;
+  return `"${path.replaceAll('%', '%%')}"`;
 }
 
 function shellQuoted(text: string): string {
@@ -158,7 +183,10 @@ function complaint(stderr: string, code: number | null): string {
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
-  const line = lines.findLast((text) => text.startsWith('fatal: ')) ?? lines.at(-1);
+  const fatal = lines.findLastIndex((text) => text.startsWith('fatal: '));
+  // What ssh said before tells more.
+  const isLost = lines[fatal] === 'fatal: Could not read from remote repository.';
+  const line = lines[isLost && fatal > 0 ? fatal - 1 : fatal] ?? lines.at(-1);
   if (line === undefined) return `git ended with ${code ?? 'a signal'}`;
   return line.replace(/^fatal: /, '').replace(/[a-z]+:\/\/[^\s'"]+/gi, withoutPassword);
 }

@@ -10,7 +10,7 @@ import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuildError, errnoOf } from '../core/errors.ts';
 import { currentOwner, isAbandoned, ownedName } from '../core/owner.ts';
-import { withoutPassword } from '../core/remote-url.ts';
+import { isSshRemote, withoutPassword } from '../core/remote-url.ts';
 import { storeError } from '../core/store-errors.ts';
 import type { FileTree } from '../core/tree.ts';
 import { CheckoutTree } from './checkout-tree.ts';
@@ -23,6 +23,8 @@ export interface GitSourceDeps {
   readonly dir: string;
   /** All that git sees of the environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** Address of the agent that ssh asks for keys; called only for remotes that are reached by SSH. */
+  readonly sshAgent: (remote: string) => Promise<string>;
   /** A fresh random name, `[a-z0-9]+`. */
   readonly newId: () => string;
   /** Keeps others, also other processes, from changing what `dir` stands for. */
@@ -59,17 +61,16 @@ const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
 export class GitSource {
   readonly #deps: GitSourceDeps;
-  readonly #git: GitProgram;
 
   constructor(deps: GitSourceDeps) {
     this.#deps = deps;
-    this.#git = new GitProgram({ dir: deps.dir, env: deps.env });
   }
 
   /** The commit that `ref` is now. Throws `download-failed`, `checksum-mismatch`, `unsupported-feature` without git, `cancelled`. */
   async resolve({ remote, ref, checksum, signal }: ResolveOptions): Promise<string> {
     if (ref !== undefined && COMMIT.test(ref)) return matching(remote, [ref], checksum);
-    const listed = await this.#git.run(['ls-remote', '--', remote], { signal, remote });
+    const git = await this.#program(remote);
+    const listed = await git.run(['ls-remote', '--', remote], { signal, remote });
     const found = pickRef(listed, ref);
     if (found === undefined) {
       const what = ref === undefined ? 'the repository has no HEAD' : `it has no branch, tag or commit "${ref}"`;
@@ -86,19 +87,20 @@ export class GitSource {
   async checkout(options: CheckoutOptions): Promise<Checkout> {
     const { remote, commit, signal } = options;
     const bare = join(this.#deps.dir, 'repositories', createHash('sha256').update(remote).digest('hex'));
+    const program = await this.#program(remote);
     const path = this.#newDirectory();
     const remove = (): Promise<void> => rm(path, { recursive: true, force: true });
     try {
       let seconds: number;
       {
         using _turn = await this.#deps.takeTurn(`${bare}.turns`, signal);
-        const git = await this.#openBare(bare, remote, signal);
+        const git = await openBare(program, bare, remote, signal);
         await fetchCommit(git, options);
         const written = await git(['show', '-s', '--format=%ct', commit]);
         seconds = Number(written.trim());
         const needsRepository = options.keepGitDir || (options.submodules && (await hasSubmodules(git, commit)));
-        if (needsRepository) await checkoutRepository(this.#git, bare, path, options);
-        else await checkoutPlain(this.#git, bare, path, options);
+        if (needsRepository) await checkoutRepository(program, bare, path, options);
+        else await checkoutPlain(program, bare, path, options);
       }
       const root = await subdirectory(path, options);
       return { path: root, tree: new CheckoutTree(root, seconds), [Symbol.asyncDispose]: remove };
@@ -108,18 +110,9 @@ export class GitSource {
     }
   }
 
-  async #openBare(bare: string, remote: string, signal: AbortSignal): Promise<GitCommand> {
-    const git: GitCommand = (args, options) =>
-      this.#git.run(['--git-dir', bare, ...args], { ...options, signal, remote });
-    try {
-      await lstat(join(bare, 'HEAD'));
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error;
-      await this.#git.run(['init', '--quiet', '--bare', '--template=', '--', bare], { signal, remote });
-    }
-    // Nobody else works here now, so that a lock is that of a git that was killed.
-    for (const dir of [bare, join(bare, 'refs', 'tsbuild')]) await removeLocks(dir);
-    return git;
+  async #program(remote: string): Promise<GitProgram> {
+    const { dir, env, sshAgent } = this.#deps;
+    return new GitProgram({ dir, env: isSshRemote(remote) ? { ...env, SSH_AUTH_SOCK: await sshAgent(remote) } : env });
   }
 
   /** For one checkout. Those of processes that were killed are removed on the way. */
@@ -139,6 +132,19 @@ export class GitSource {
     }
     return path;
   }
+}
+
+async function openBare(program: GitProgram, bare: string, remote: string, signal: AbortSignal): Promise<GitCommand> {
+  const git: GitCommand = (args, options) => program.run(['--git-dir', bare, ...args], { ...options, signal, remote });
+  try {
+    await lstat(join(bare, 'HEAD'));
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    await program.run(['init', '--quiet', '--bare', '--template=', '--', bare], { signal, remote });
+  }
+  // Nobody else works here now, so that a lock is that of a git that was killed.
+  for (const dir of [bare, join(bare, 'refs', 'tsbuild')]) await removeLocks(dir);
+  return git;
 }
 
 async function removeLocks(dir: string): Promise<void> {

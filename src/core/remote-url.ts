@@ -36,6 +36,11 @@ export function isRemoteUrl(text: string): boolean {
   return SCHEME.test(text) || SCP_LIKE.test(text);
 }
 
+/** Whether git reaches `remote`, as a `GitUrl` has it, by SSH. */
+export function isSshRemote(remote: string): boolean {
+  return /^ssh:\/\//i.test(remote) || (!SCHEME.test(remote) && SCP_LIKE.test(remote));
+}
+
 /** Whether `text`, as the context of a build, is in the network: also `github.com/owner/name`, which an ADD would take for a path. */
 export function isRemoteContext(text: string): boolean {
   return isRemoteUrl(text) || text.startsWith(GITHUB);

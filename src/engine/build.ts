@@ -13,6 +13,7 @@ import type { Image } from '../image/types.ts';
 import type { Reference } from '../oci/reference.ts';
 import { familiarReference, parseReference } from '../oci/reference.ts';
 import type { SnapshotId } from '../snapshot/types.ts';
+import { openAgents } from './agents.ts';
 import { Bases } from './bases.ts';
 import { openClientSide } from './client-side.ts';
 import { isIgnoredBy, openInputs } from './inputs.ts';
@@ -47,7 +48,8 @@ async function buildImage(
   const targetPlatform = request.platform === undefined ? hostPlatform() : parsePlatform(request.platform);
   // From here on nothing that the build may find in the store is pruned.
   await using _lease = await services.lease();
-  await using remotes = openRemotes(services);
+  const sshAgents = await openAgents(request.sshAgents, signal);
+  await using remotes = openRemotes(services, { sshAgents });
   await using inputs = await openInputs(request.context, request.dockerfile, {
     remotes,
     keepGitDir: request.buildArgs.get('BUILDKIT_CONTEXT_KEEP_GIT_DIR') === '1',
@@ -55,7 +57,8 @@ async function buildImage(
   });
   const dockerfile = parseDockerfile(inputs.dockerfile);
   const bases = new Bases({ images: services.images, registry: services.registry, pull: request.pull, signal });
-  const client = await openClientSide(services, request, { context: inputs.context, remotes, bases, signal });
+  const clientOptions = { context: inputs.context, sshAgents, remotes, bases, signal };
+  const client = await openClientSide(services, request, clientOptions);
   const plan = await compile(dockerfile, {
     resolveBase: bases.resolve,
     buildArgs: request.buildArgs,

@@ -16,6 +16,7 @@ import { formatReference } from '../oci/reference.ts';
 import type { Finding } from '../parser/lint/rules.ts';
 import { ruleNamed } from '../parser/lint/rules.ts';
 import { parseDockerfile } from '../parser/parse.ts';
+import { openAgents } from './agents.ts';
 import { platformOf } from './bases.ts';
 import type { BuildInputs } from './inputs.ts';
 import { isIgnoredBy, openInputs } from './inputs.ts';
@@ -74,11 +75,12 @@ export function listBuildTargets(
 
 /** Opens the context and the Dockerfile for as long as `work` takes. */
 async function withInputs<T>(
-  { context, dockerfile }: InspectRequest,
+  { context, dockerfile, ...given }: InspectRequest,
   { root, signal }: InspectOptions,
   work: (inputs: BuildInputs) => Promise<T>,
 ): Promise<T> {
-  await using remotes = openRemotes({ root, content: openContentStore(root) });
+  const sshAgents = await openAgents(given.sshAgents, signal);
+  await using remotes = openRemotes({ root, content: openContentStore(root) }, { sshAgents });
   await using inputs = await openInputs(context, dockerfile, { remotes, keepGitDir: false, signal });
   return await work(inputs);
 }

@@ -2,6 +2,7 @@
 import { BuildError } from '../core/errors.ts';
 import { withoutPassword } from '../core/remote-url.ts';
 import type { FileTree } from '../core/tree.ts';
+import type { SshAgent } from '../executor/types.ts';
 import type { CompileOptions, NamedContext } from '../frontend/types.ts';
 import type { Bases } from './bases.ts';
 import { openContextDirectory } from './inputs.ts';
@@ -20,6 +21,7 @@ export interface OpenedClientSide extends ClientSide {
 export interface ClientSideOptions {
   /** The build context. */
   readonly context: FileTree;
+  readonly sshAgents: ReadonlyMap<string, SshAgent>;
   readonly remotes: Remotes;
   /** Learns of the images that contexts bring along. */
   readonly bases: Bases;
@@ -30,9 +32,9 @@ export interface ClientSideOptions {
 export async function openClientSide(
   services: Services,
   request: BuildRequest,
-  { context, remotes, bases, signal }: ClientSideOptions,
+  { context, sshAgents, remotes, bases, signal }: ClientSideOptions,
 ): Promise<OpenedClientSide> {
-  const { shmSizeBytes, ulimits, entitlements, noCacheStages, extraHosts = [], sshAgents = new Map() } = request;
+  const { shmSizeBytes, ulimits, entitlements, noCacheStages, extraHosts = [] } = request;
   const secrets = await readSecrets(request.secrets, signal);
   const locals = new Map([['context', context]]);
   const contexts = new Map<string, NamedContext>();
@@ -67,7 +69,12 @@ async function openNamed(
   services: Services,
   name: string,
   source: NamedContextSource,
-  { locals, bases, remotes, signal }: Omit<ClientSideOptions, 'context'> & { readonly locals: Map<string, FileTree> },
+  {
+    locals,
+    bases,
+    remotes,
+    signal,
+  }: Omit<ClientSideOptions, 'context' | 'sshAgents'> & { readonly locals: Map<string, FileTree> },
 ): Promise<NamedContext> {
   switch (source.kind) {
     case 'directory':

@@ -10,10 +10,11 @@ import type { Download, HttpSource } from '../context/http.ts';
 import { unreachable } from '../core/exhaustive.ts';
 import { BuildError } from '../core/errors.ts';
 import type { GitUrl } from '../core/remote-url.ts';
-import { parseRemoteContext } from '../core/remote-url.ts';
+import { parseRemoteContext, withoutPassword } from '../core/remote-url.ts';
 import type { FileTree } from '../core/tree.ts';
+import type { AgentSocket } from '../executor/agent-sockets.ts';
 import { keyDigest } from '../executor/keys.ts';
-import type { RemoteOptions, RemoteSource, RemoteSources } from '../executor/types.ts';
+import type { RemoteOptions, RemoteSource, RemoteSources, SshAgent } from '../executor/types.ts';
 import type { HttpClient } from '../registry/http.ts';
 import type { GitOp, HttpOp } from '../solver/op.ts';
 import type { Services } from './services.ts';
@@ -39,11 +40,10 @@ export interface Remotes extends RemoteSources, AsyncDisposable {
 /** A fetch by git may take long, and others who want the same repository wait for it. */
 const GIT_PATIENCE_MS = 30 * 60_000;
 
-/** What git and ssh take from the environment of the command line. */
+/** What git and ssh take from the environment of the command line; the agent is another matter. */
 const GIT_ENVIRONMENT = [
   'PATH',
   'HOME',
-  'SSH_AUTH_SOCK',
   'SSL_CERT_FILE',
   'SSL_CERT_DIR',
   'GIT_SSL_CAINFO',
@@ -56,8 +56,17 @@ const GIT_ENVIRONMENT = [
   'ALL_PROXY',
 ];
 
-export function openRemotes(services: RemoteStore): Remotes {
-  return new BuildRemotes(services);
+/** The agent for repositories, as with BuildKit. */
+const GIT_AGENT = 'default';
+
+/** What servers may be told in the name of who builds. */
+export interface RemoteSession {
+  readonly sshAgents: ReadonlyMap<string, SshAgent>;
+}
+
+/** Repositories by SSH are fetched with the default one of the agents, or not at all. */
+export function openRemotes(services: RemoteStore, session: RemoteSession): Remotes {
+  return new BuildRemotes(services, session);
 }
 
 class BuildRemotes implements Remotes {
@@ -67,9 +76,12 @@ class BuildRemotes implements Remotes {
   #client: HttpClient | undefined;
   #http: Promise<HttpSource> | undefined;
   #git: Promise<GitSource> | undefined;
+  readonly #session: RemoteSession;
+  #gitAgent: Promise<AgentSocket> | undefined;
 
-  constructor(services: RemoteStore) {
+  constructor(services: RemoteStore, session: RemoteSession) {
     this.#services = services;
+    this.#session = session;
   }
 
   async resolve(op: HttpOp | GitOp, options: RemoteOptions): Promise<RemoteSource> {
@@ -181,11 +193,30 @@ class BuildRemotes implements Remotes {
       return new Source({
         dir: join(this.#services.root, StorePaths.git),
         env,
+        sshAgent: (remote) => this.#openAgent(remote),
         newId: () => randomBytes(12).toString('hex'),
         takeTurn: (dir, signal) => takeTurn(dir, { signal, patienceMs: GIT_PATIENCE_MS, purpose: 'fetch with git' }),
       });
     });
     return this.#git;
+  }
+
+  async #openAgent(remote: string): Promise<string> {
+    const agent = this.#session.sshAgents.get(GIT_AGENT);
+    if (agent === undefined) {
+      throw new BuildError(
+        'source-not-found',
+        `Cannot fetch "${withoutPassword(remote)}": no SSH agent was passed to the build`,
+        {
+          hint: 'pass the agent of $SSH_AUTH_SOCK with --ssh default, or a key with --ssh default=FILE',
+        },
+      );
+    }
+    this.#gitAgent ??= import('../executor/agent-sockets.ts').then(async ({ openAgentSocket }) => {
+      const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+      return this.#keep(await openAgentSocket(GIT_AGENT, agent, { mode: 0o600, ...owner }));
+    });
+    return (await this.#gitAgent).address;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

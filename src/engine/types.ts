@@ -54,8 +54,8 @@ export interface BuildRequest {
   readonly labels: ReadonlyMap<string, string>;
   /** By id; files are read once, when the build begins. */
   readonly secrets?: ReadonlyMap<string, SecretInput>;
-  /** Sockets of SSH agents, by id. */
-  readonly sshAgents?: ReadonlyMap<string, string>;
+  /** SSH agents by id, "default" also for repositories; files of keys are read once, when the build begins. */
+  readonly sshAgents?: ReadonlyMap<string, SshAgentInput>;
   /** By name, or `name::platform` for one platform only; they replace images and stages of that name. */
   readonly namedContexts?: ReadonlyMap<string, NamedContextSource>;
   /** Further lines of RUN's /etc/hosts. */
@@ -74,6 +74,11 @@ export interface BuildRequest {
 
 export type SecretInput =
   { readonly kind: 'file'; readonly path: string } | { readonly kind: 'value'; readonly value: Uint8Array };
+
+export type SshAgentInput =
+  | { readonly kind: 'socket'; readonly path: string }
+  /** Private keys, for an agent of the build's own. */
+  | { readonly kind: 'keys'; readonly paths: readonly string[] };
 
 /** What `--build-context` names. */
 export type NamedContextSource =
@@ -109,7 +114,15 @@ export interface InspectOptions {
 /** What is asked about; the rest of a build request has no say here. */
 export type InspectRequest = Pick<
   BuildRequest,
-  'context' | 'dockerfile' | 'buildArgs' | 'target' | 'platform' | 'namedContexts' | 'network' | 'entitlements'
+  | 'context'
+  | 'dockerfile'
+  | 'buildArgs'
+  | 'target'
+  | 'platform'
+  | 'sshAgents'
+  | 'namedContexts'
+  | 'network'
+  | 'entitlements'
 >;
 
 export interface CheckedFinding {

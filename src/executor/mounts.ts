@@ -139,7 +139,7 @@ class Preparation implements PreparedMounts {
     if (agent === undefined) {
       if (!mount.required) return;
       throw new BuildError('source-not-found', `Cannot find the SSH agent "${mount.id}", which is required`, {
-        hint: `pass it with --ssh ${mount.id === 'default' ? 'default' : `${mount.id}=SOCKET`}`,
+        hint: `pass it with --ssh ${mount.id === 'default' ? 'default' : `${mount.id}=SOCKET|KEY`}`,
       });
     }
     const { openAgentSocket } = await import('./agent-sockets.ts');

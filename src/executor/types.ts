@@ -53,11 +53,23 @@ export interface ImageUnpacker {
 /** Values of a session that never enter a key. */
 export interface SessionValues {
   readonly secrets: ReadonlyMap<string, SecretSource>;
-  /** Host paths of the sockets of SSH agents, by id. */
-  readonly sshAgents: ReadonlyMap<string, string>;
+  readonly sshAgents: ReadonlyMap<string, SshAgent>;
   /** Proxy settings and the like, for RUN's environment only. */
   readonly proxyEnv: readonly string[];
   readonly extraHosts: readonly { readonly name: string; readonly address: string }[];
+}
+
+/** What answers for an id of SSH agents. */
+export type SshAgent =
+  /** The client's agent, by the host path of its socket. */
+  { readonly kind: 'socket'; readonly path: string } | { readonly kind: 'keys'; readonly keys: readonly AgentKey[] };
+
+/** A private key that signs and is otherwise out of reach. */
+export interface AgentKey {
+  /** The public key, as SSH encodes it. */
+  readonly blob: Uint8Array;
+  /** The signature as SSH encodes it; `flags` are those of the agent's protocol. */
+  sign(data: Uint8Array, flags: number): Uint8Array;
 }
 
 export type SecretSource =

@@ -13,9 +13,12 @@ import { cli } from './harness.ts';
 
 const test = suite('inputs of the build command');
 
-async function requested(argv: readonly string[], options: CliOptions = {}): Promise<BuildRequest> {
+async function requested(
+  argv: readonly string[],
+  { context = '.', ...options }: CliOptions & { readonly context?: string } = {},
+): Promise<BuildRequest> {
   let request: BuildRequest | undefined;
-  const run = await cli(['build', ...argv, '.'], {
+  const run = await cli(['build', ...argv, context], {
     ...options,
     answers: {
       build: async (asked) => {
@@ -116,15 +119,34 @@ test('--ssh takes the agent of the environment or a socket', async () => {
   try {
     const env = { SSH_AUTH_SOCK: socket };
     const { sshAgents } = await requested(['--ssh', 'default', '--ssh', 'git=agent'], { env, cwd: dir.path });
-    assert.equal(Object.fromEntries(sshAgents ?? []), { default: socket, git: socket });
+    const own = { kind: 'socket', path: socket };
+    assert.equal(Object.fromEntries(sshAgents ?? []), { default: own, git: own });
+    const remote = await requested([], { env, cwd: dir.path, context: 'ssh://git@host/x.git' });
+    assert.equal(Object.fromEntries(remote.sshAgents ?? []), { default: own });
+    const other = await requested(['--ssh', 'a=agent'], { env, cwd: dir.path, context: 'git@host:x.git' });
+    assert.equal(Object.fromEntries(other.sshAgents ?? []), { a: own });
+    assert.is((await requested([], { env, cwd: dir.path, context: 'https://host/x.git' })).sshAgents, undefined);
     writeFileSync(join(dir.path, 'key'), 'x');
-    const keyed = await cli(['build', '--ssh', 'default=key', '.'], { cwd: dir.path });
-    assert.is(keyed.status, 2);
-    assert.match(keyed.stderr, /key files are not supported[^]*ssh-add/);
-    const twice = await cli(['build', '--ssh', 'a=agent', '--ssh', 'a=agent', '.'], { cwd: dir.path });
-    assert.match(twice.stderr, '"a" is given twice');
-    const directory = await cli(['build', '--ssh', 'a=.', '.'], { cwd: dir.path });
-    assert.match(directory.stderr, 'is not a socket');
+    const keyed = await requested(['--ssh', '=key', '--ssh', 'two=key,key'], { env, cwd: dir.path });
+    const key = join(dir.path, 'key');
+    assert.equal(Object.fromEntries(keyed.sshAgents ?? []), {
+      default: { kind: 'keys', paths: [key] },
+      two: { kind: 'keys', paths: [key, key] },
+    });
+    const refused: readonly (readonly [argv: readonly string[], message: RegExp])[] = [
+      [['--ssh', 'a=agent', '--ssh', 'a=agent'], /"a" is given twice/],
+      [['--ssh', '=agent', '--ssh', 'default=agent'], /"default" is given twice/],
+      [['--ssh', 'a=.'], /"\." is a directory/],
+      [['--ssh', 'a=agent,agent'], /more than one socket/],
+      [['--ssh', 'a=agent,key'], /a socket and keys/],
+      [['--ssh', 'a=key,agent'], /a socket and keys/],
+      [['--ssh', 'a=key,'], /one of its paths is empty/],
+    ];
+    for (const [argv, message] of refused) {
+      const { status, stderr } = await cli(['build', ...argv, '.'], { cwd: dir.path, env });
+      assert.is(status, 2);
+      assert.match(stderr, message);
+    }
   } finally {
     server.close();
   }
@@ -140,10 +162,9 @@ const REFUSED: readonly (readonly [argv: readonly string[], message: RegExp])[] 
   [['--secret', 'id=a,type=file,env=C'], /takes no "env"/],
   [['--secret', 'id=a,"src=b'], /a quote is where none can be/],
   [['--secret', 'id=a,src="b"'], /a quote is where none can be/],
-  [['--ssh', 'default'], /SSH_AUTH_SOCK is not set/],
-  [['--ssh', '=x'], /it has no ID/],
-  [['--ssh', 'a=/no/such/socket'], /there is no socket "\/no\/such\/socket"/],
-  [['--ssh', 'a=/x,/y'], /key files are not supported/],
+  [['--ssh', 'default'], /SSH_AUTH_SOCK is not set[^]*--ssh default=FILE/],
+  [['--ssh', 'git='], /SSH_AUTH_SOCK is not set[^]*--ssh git=FILE/],
+  [['--ssh', 'a=/no/such/socket'], /neither a socket nor a key at "\/no\/such\/socket"/],
   [['--build-context', 'x'], /want NAME=PATH/],
   [['--build-context', '=x'], /want NAME=PATH/],
   [['--build-context', 'a='], /want NAME=PATH/],

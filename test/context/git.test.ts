@@ -24,6 +24,10 @@ interface Rig extends AsyncDisposable {
   checkout(options: Partial<CheckoutOptions> & { readonly commit: string }): Promise<Checkout>;
 }
 
+function noAgent(remote: string): Promise<string> {
+  throw new Error(`an agent for ${remote}`);
+}
+
 async function rig(env: Readonly<Record<string, string>> = {}): Promise<Rig> {
   const temp = await tempDir();
   const repository = new TestRepository(temp.join('origin'));
@@ -34,6 +38,7 @@ async function rig(env: Readonly<Record<string, string>> = {}): Promise<Rig> {
   const source = new GitSource({
     dir: temp.join('git'),
     env: { PATH: process.env['PATH'] ?? '', HOME: temp.join('home'), ...env },
+    sshAgent: noAgent,
     newId: () => `n${++ids}`,
     takeTurn: (dir) => takeTurn(dir, { signal, purpose: 'test' }),
   });
@@ -265,6 +270,7 @@ test('runs no programs that a configuration or a repository names', async () => 
   const source = new GitSource({
     dir: temp.join('git'),
     env: { PATH: process.env['PATH'] ?? '', HOME: home },
+    sshAgent: noAgent,
     newId: () => 'n',
     takeTurn: (dir, signal) => takeTurn(dir, { signal, purpose: 'test' }),
   });

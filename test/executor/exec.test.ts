@@ -173,7 +173,7 @@ test('an SSH agent that is not there is no mount, or an error', async () => {
   const path = join(dir.path, 'agent');
   const server = createServer().listen(path);
   await once(server, 'listening');
-  await using rig = await ExecutorRig.open({ session: { sshAgents: new Map([['own', path]]) } });
+  await using rig = await ExecutorRig.open({ session: { sshAgents: new Map([['own', { kind: 'socket', path }]]) } });
   const base = await rig.busybox();
   const ssh: ExecMount = { kind: 'ssh', id: 'other', target: '/s', required: false, mode: 0o600, uid: 3, gid: 4 };
   const state = "stat -c '%F %a %u %g' /s > /state 2>/dev/null; true";

@@ -23,7 +23,9 @@ export interface CallOptions {
 }
 
 /** Files by their path; a string is a file's text, with a mode if it is not 0644. */
-export type Files = Readonly<Record<string, string | Uint8Array | { readonly text: string; readonly mode: number }>>;
+export type Files = Readonly<
+  Record<string, string | Uint8Array | { readonly text: string | Uint8Array; readonly mode: number }>
+>;
 
 /** A directory with a store and whatever contexts a test writes; disposing removes all of it. */
 export class Lab implements AsyncDisposable {

@@ -69,8 +69,9 @@ export const build = defineCommand({
     const call = parseCall(args.value('call'), args.flag('check'));
     const noCache = args.flag('no-cache');
     const [target, platform] = [args.value('target'), args.value('platform')];
+    const from = sources(args.operands[0]!, args.value('file'), deps);
     const request: BuildRequest = {
-      ...sources(args.operands[0]!, args.value('file'), deps),
+      ...from,
       tags: args.list('tag').map(checkedTag),
       buildArgs: new Map([
         ...(await proxyBuildArgs(env, deps.cwd)),
@@ -83,7 +84,7 @@ export const build = defineCommand({
       pull: args.flag('pull'),
       network: NETWORKS.find((name) => name === args.value('network')) ?? 'default',
       labels: labels('--label', args.list('label')),
-      ...buildInputs(args, context, { ...(platform !== undefined && { platform }), noCache }),
+      ...buildInputs(args, context, { context: from.context, ...(platform !== undefined && { platform }), noCache }),
     };
     if (call !== undefined) {
       const { runCall } = await import('../calls/call.ts');
