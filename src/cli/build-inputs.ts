@@ -71,7 +71,7 @@ export function buildInputs(
     ...given('add-host', 'extraHosts', extraHosts),
     ...(shmSizeBytes !== undefined && { shmSizeBytes }),
     ...given('ulimit', 'ulimits', ulimits),
-    ...given('allow', 'entitlements', (items) => entitlements(items.flatMap((item) => item.split(',')))),
+    ...given('allow', 'entitlements', entitlements),
     ...given('no-cache-filter', 'noCacheStages', (items) => stageNames(items, noCache)),
     ...given('annotation', 'annotations', (items) => annotations(items, platform)),
   };

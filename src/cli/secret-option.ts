@@ -44,8 +44,8 @@ function readSecret(item: string): SecretOption {
   if (!['', 'file', 'env'].includes(type))
     throw badSecret(item, `"${type}" is no type of secret: want "file" or "env"`);
   if (type === 'env' && variable === '') [file, variable] = ['', file];
-  if (type === 'file' && variable !== '') throw badSecret(item, 'a secret of type "file" takes no "env"');
-  if (file !== '' && variable !== '') throw badSecret(item, 'it takes "src" or "env", not both');
+  // As in Docker, a variable comes before a file, whatever the type.
+  if (variable !== '') file = '';
   return { id, ...(file !== '' && { file }), ...(variable !== '' && { variable }) };
 }
 

@@ -76,14 +76,20 @@ function limit(item: string, text: string): number {
 
 const ENTITLEMENTS = ['network.host', 'security.insecure'] as const;
 
-/** Throws `usage`, and `unsupported` for what Docker knows besides these. */
+/** As in Docker, one each time, and an empty one is none. Throws `usage`, and `unsupported` for devices, which Docker knows besides these. */
 export function entitlements(items: readonly string[]): Of<'entitlements'> {
   return new Set(
-    items.map((item) => {
+    items.flatMap((item) => {
+      if (item === '') return [];
       const known = ENTITLEMENTS.find((name) => name === item);
       if (known !== undefined) return known;
-      if (/^(?:device|fs|fs\.read|fs\.write|ssh)(?:=|$)/.test(item)) {
-        throw new BuildError('unsupported', `Cannot use "${item}" for "--allow": it is not supported`);
+      if (/^device(?:=|$)/.test(item)) {
+        throw new BuildError('unsupported', `Cannot use "${item}" for "--allow": devices are not supported`);
+      }
+      if (/^(?:fs|fs\.read|fs\.write|ssh)(?:=|$)/.test(item)) {
+        throw new BuildError('usage', `Cannot use "${item}" for "--allow": it is for bake files only`, {
+          hint: 'a build reads the files and uses the agents that its own flags name',
+        });
       }
       throw unknown('--allow', item, `want one of "${ENTITLEMENTS.join('", "')}"`, item, ENTITLEMENTS);
     }),

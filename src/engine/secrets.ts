@@ -1,5 +1,7 @@
 /** The secrets of a build, read once when it begins: a pipe cannot be read again, and all steps see the same value. */
-import { open } from 'node:fs/promises';
+import { constants, createReadStream, fstatSync, openSync } from 'node:fs';
+import { addAbortSignal } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { BuildError, errnoOf, throwIfAborted } from '../core/errors.ts';
 import { MAX_SECRET_BYTES, secretTooLarge } from '../executor/secret-files.ts';
 import type { SecretSource } from '../executor/types.ts';
@@ -20,15 +22,13 @@ export async function readSecrets(
   return secrets;
 }
 
-/** At most one byte more than is allowed. */
 async function readSecretFile(id: string, path: string, signal: AbortSignal): Promise<Uint8Array> {
   try {
-    await using file = await open(path);
-    const chunks: Buffer[] = [];
-    for await (const chunk of file.createReadStream({ end: MAX_SECRET_BYTES, signal, autoClose: false })) {
-      chunks.push(chunk as Buffer);
-    }
-    return Buffer.concat(chunks);
+    // Neither opening a named pipe nor reading it may block a thread, which nothing could end. It is opened once: whether its writer
+    // has gone is only told to a reader who was there.
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stream = fstatSync(fd).isFIFO() ? await pipeOf(fd) : createReadStream('', { fd, end: MAX_SECRET_BYTES });
+    return await readAll(stream, signal);
   } catch (error) {
     throwIfAborted(signal);
     const reason = UNREADABLE[errnoOf(error) ?? ''];
@@ -40,10 +40,32 @@ async function readSecretFile(id: string, path: string, signal: AbortSignal): Pr
   }
 }
 
+async function pipeOf(fd: number): Promise<Readable> {
+  const { Socket } = await import('node:net');
+  return new Socket({ fd, readable: true, writable: false });
+}
+
+/** Little more than is allowed. Waits for one who writes, as long as the build is wanted. */
+async function readAll(stream: Readable, signal: AbortSignal): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  try {
+    for await (const chunk of addAbortSignal(signal, stream)) {
+      chunks.push(chunk as Buffer);
+      sizeBytes += (chunk as Buffer).length;
+      if (sizeBytes > MAX_SECRET_BYTES) break;
+    }
+  } finally {
+    stream.destroy();
+  }
+  return Buffer.concat(chunks);
+}
+
 const UNREADABLE: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   ENOTDIR: 'there is no such file',
   EACCES: 'permission denied',
   EISDIR: 'it is a directory',
+  EAGAIN: 'there is nothing to read yet',
   ENXIO: 'it is a socket',
 };

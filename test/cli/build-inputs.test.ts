@@ -55,6 +55,9 @@ test('--secret takes files and variables in the forms of Docker', async () => {
     ['id=a,type=env,src=TOKEN', { a: 'value from env' }],
     ['id=a,type=env,env=TOKEN', { a: 'value from env' }],
     ['id=a,env=MISSING', { a: 'value ' }],
+    ['id=a,src=b,env=TOKEN', { a: 'value from env' }],
+    ['id=a,type=file,env=TOKEN', { a: 'value from env' }],
+    ['id=a,type=env,src=', { a: 'file /client/a' }],
   ];
   for (const [form, expected] of forms) assert.equal(await secrets(['--secret', form], { env }), expected, form);
   assert.equal(await secrets(['--secret', 'id=a,src=1', '--secret=id=b,src=2', '--secret', 'id=a,src=3']), {
@@ -91,7 +94,15 @@ test('reads hosts, sizes, limits, entitlements, stages and annotations', async (
   const argv = [
     ['--add-host', 'a:1.2.3.4', '--add-host', 'b=::1', '--add-host=c:[fe80::1]', '--add-host=d:fe80::2'],
     ['--shm-size', '1.5g', '--ulimit', 'nofile=10:20', '--ulimit', 'core=-1', '--ulimit', 'nofile=7'],
-    ['--allow', 'network.host,security.insecure', '--no-cache-filter', 'one,two', '--no-cache-filter=three'],
+    [
+      '--allow',
+      'network.host',
+      '--allow=',
+      '--allow=security.insecure',
+      '--no-cache-filter',
+      'one,two',
+      '--no-cache-filter=three',
+    ],
     ['--annotation', 'a=b=c:d', '--annotation', `manifest[${platform}]:x.y/z=1`, '--annotation', 'a=2'],
   ];
   const request = await requested(argv.flat());
@@ -158,8 +169,6 @@ const REFUSED: readonly (readonly [argv: readonly string[], message: RegExp])[] 
   [['--secret', 'id=a,scr=x'], /unknown key "scr"[^]*did you mean "src"/],
   [['--secret', 'id=a,src'], /"src" needs a value/],
   [['--secret', 'id=a,type=vault'], /"vault" is no type of secret/],
-  [['--secret', 'id=a,src=b,env=C'], /"src" or "env", not both/],
-  [['--secret', 'id=a,type=file,env=C'], /takes no "env"/],
   [['--secret', 'id=a,"src=b'], /a quote is where none can be/],
   [['--secret', 'id=a,src="b"'], /a quote is where none can be/],
   [['--ssh', 'default'], /SSH_AUTH_SOCK is not set[^]*--ssh default=FILE/],
@@ -189,7 +198,10 @@ const REFUSED: readonly (readonly [argv: readonly string[], message: RegExp])[] 
   [['--ulimit', 'nofile=2:1'], /the soft limit 2 is above the hard limit 1/],
   [['--ulimit', 'nofile=-1:1'], /the soft limit -1 is above the hard limit 1/],
   [['--allow', 'network.hots'], /did you mean "network\.host"/],
-  [['--allow', 'device=x'], /it is not supported/],
+  [['--allow', 'network.host,security.insecure'], /want one of "network.host", "security.insecure"/],
+  [['--allow', 'ssh'], /it is for bake files only/],
+  [['--allow', 'fs.read=/'], /it is for bake files only/],
+  [['--allow', 'device=x'], /devices are not supported/],
   [['--no-cache', '--no-cache-filter', 'a'], /Cannot use both "--no-cache" and "--no-cache-filter"/],
   [['--annotation', 'a'], /want KEY=VALUE/],
   [['--annotation', '=a'], /the key is empty/],

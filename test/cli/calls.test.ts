@@ -201,4 +201,50 @@ test('calls that do not exist are refused', async () => {
   assert.match(await refused('--call=targets', '--check'), 'Cannot use "--check" together with "--call=targets"');
 });
 
+test('--call=subrequests.describe says what can be asked, as Docker does', async () => {
+  const text = await build('FROM scratch\n', '--call=subrequests.describe');
+  assert.is(text.status, 0, text.stderr);
+  assert.is(
+    text.stdout,
+    [
+      'NAME                 VERSION DESCRIPTION',
+      'outline              1.0.0   List all parameters current build target supports',
+      'targets              1.0.0   List all targets current build supports',
+      'subrequests.describe 1.0.0   List available subrequest types',
+      '',
+    ].join('\n'),
+  );
+  const json = await build('FROM scratch\n', '--call=subrequests.describe,format=json');
+  const metadata = [
+    { name: 'result.json', description: '' },
+    { name: 'result.txt', description: '' },
+  ];
+  const described = JSON.parse(json.stdout) as readonly { readonly name: string }[];
+  assert.equal(
+    described.map(({ name }) => name),
+    ['frontend.outline', 'frontend.targets', 'frontend.subrequests.describe'],
+  );
+  assert.equal(described[0], {
+    name: 'frontend.outline',
+    version: '1.0.0',
+    type: 'rpc',
+    description: 'List all parameters current build target supports',
+    opts: [{ name: 'target', description: 'Target build stage' }],
+    inputs: null,
+    metadata,
+    refs: null,
+  });
+});
+
+test('a stage that stands for a name is looked at as if it were written there', async () => {
+  const file = 'FROM name\nARG OWN=1\nFROM scratch AS other\nARG THEIRS=2\nCMD a\n';
+  const first = file.replace('FROM name', 'FROM name AS first');
+  const outline = await build(first, '--call=outline', '--target=first', '--build-context', 'name=target:other');
+  assert.match(outline.stdout, /OWN +1[^]*THEIRS +2/);
+  const check = await build(file, '--check', '--build-context', 'name=target:other');
+  assert.match(check.stdout, /JSONArgsRecommended/);
+  const wrong = await build(file, '--call=outline', '--build-context', 'name=target:othr');
+  assert.match(wrong.stderr, /Cannot find the stage "othr"[^]*did you mean "other"/);
+});
+
 test.run();

@@ -3,6 +3,7 @@ import { ExitStatus } from '../../core/errors.ts';
 import type { BuildInspector, InspectOptions, InspectRequest } from '../../engine/types.ts';
 import type { OutputStream } from '../types.ts';
 import { checkJson, checkText } from './check.ts';
+import { describeJson, describeText } from './describe.ts';
 import { outlineJson, outlineText } from './outline.ts';
 import type { BuildCall } from './parse-call.ts';
 import { targetsJson, targetsText } from './targets.ts';
@@ -32,5 +33,8 @@ export async function runCall(
       stdout.write(call.json ? targetsJson(file, targets) : targetsText(targets));
       return ExitStatus.ok;
     }
+    case 'subrequests.describe':
+      stdout.write(call.json ? describeJson() : describeText());
+      return ExitStatus.ok;
   }
 }

@@ -2,7 +2,7 @@
 import { BuildError } from '../../core/errors.ts';
 import { notAChoice } from '../parse.ts';
 
-const METHODS = ['build', 'check', 'outline', 'targets'] as const;
+const METHODS = ['build', 'check', 'outline', 'targets', 'subrequests.describe'] as const;
 
 export interface BuildCall {
   readonly method: Exclude<(typeof METHODS)[number], 'build'>;
