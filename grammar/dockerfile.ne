@@ -22,9 +22,10 @@ from ->
 # An image or a stage may well be called "as".
 name -> %word {% id %} | %as {% id %}
 
-run -> %run %json {% jsonCommand %} | %run %text {% shellCommand %}
+# Without arguments, RUN, CMD and ENTRYPOINT give the shell nothing to do.
+run -> %run %json {% jsonCommand %} | %run %text {% shellCommand %} | %run {% emptyCommand %}
 
-command -> %command %json {% jsonCommand %} | %command %text {% shellCommand %}
+command -> %command %json {% jsonCommand %} | %command %text {% shellCommand %} | %command {% emptyCommand %}
 
 copy -> %copy %json {% jsonList %} | %copy %words {% wordList %}
 
@@ -61,6 +62,12 @@ function jsonCommand(d: any[]): any {
 
 function shellCommand(d: any[]): any {
   return { kind: 'command', keyword: d[0], form: { kind: 'shell', text: d[1] } };
+}
+
+function emptyCommand(d: any[]): any {
+  const { text, offset } = d[0];
+  const nothing = { type: 'text', text: '', value: '', offset: offset + text.length, parts: [] };
+  return { kind: 'command', keyword: d[0], form: { kind: 'shell', text: nothing } };
 }
 
 function jsonList(d: any[]): any {

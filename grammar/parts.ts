@@ -25,7 +25,12 @@ const HEREDOC = /^[0-9]*<<-?[^<]+$/;
 
 /** A JSON string's value. */
 function decode(text: string): string {
-  return text.includes('\\') ? String(JSON.parse(text)) : text.slice(1, -1);
+  return text.includes('\\') ? wellFormed(String(JSON.parse(text))) : text.slice(1, -1);
+}
+
+/** As Go decodes JSON: half a surrogate pair, which only an escape can write, becomes a replacement character. */
+export function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd');
 }
 
 function createShellLexer(): moo.Lexer {

@@ -21,6 +21,16 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
 const DEFAULT_VARIANT: Readonly<Record<string, string>> = { armhf: 'v7', armel: 'v6', arm: 'v7' };
 const PART = /^[A-Za-z0-9_.-]+$/;
 
+/** What one word alone can be. */
+const SYSTEMS: readonly string[] =
+  'aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris windows zos'.split(
+    ' ',
+  );
+const PROCESSORS: readonly string[] =
+  '386 amd64 amd64p32 arm armbe arm64 arm64be ppc64 ppc64le loong64 mips mipsle mips64 mips64le mips64p32 mips64p32le ppc riscv riscv64 s390 s390x sparc sparc64 wasm'.split(
+    ' ',
+  );
+
 /** Reads `linux/arm64`, `arm64`, `linux` or `local`; throws `invalid-platform`. */
 export function parsePlatform(text: string, host: Platform = hostPlatform()): Platform {
   if (text === 'local') return host;
@@ -33,8 +43,14 @@ export function parsePlatform(text: string, host: Platform = hostPlatform()): Pl
   }
   const [first = '', second, third] = parts.map((part) => part.toLowerCase());
   if (second === undefined) {
-    if (['linux', 'windows', 'darwin', 'freebsd'].includes(first)) return { ...host, os: first };
-    return normalise('linux', first, undefined);
+    if (SYSTEMS.includes(first)) return { ...host, os: first };
+    const platform = normalise(host.os, first, undefined);
+    if (PROCESSORS.includes(platform.architecture)) return platform;
+    throw new BuildError(
+      'invalid-platform',
+      `Cannot parse platform "${text}": it is neither an operating system nor an architecture`,
+      { hint: 'write both, such as "linux/arm64"' },
+    );
   }
   return normalise(first, second, third);
 }

@@ -49,7 +49,9 @@ const CONTENT: InputUse = { kind: 'content' };
 const NONE: InputUse = { kind: 'none' };
 
 function execKey(op: ExecOp): unknown {
-  return { ...op, cwd: cleanPath(op.cwd), mounts: op.mounts.map(mountKey) };
+  // What stands before a `..` is made when it is missing.
+  const cwd = op.cwd.includes('/..') ? op.cwd : cleanPath(op.cwd);
+  return { ...op, cwd, mounts: op.mounts.map(mountKey) };
 }
 
 /** A cache mount's place counts, its content does not; its id only if it is not the default one. */

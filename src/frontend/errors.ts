@@ -75,10 +75,14 @@ function blankHint(written: string, known: readonly string[]): string {
 
 /** The word is the command line's alone. */
 export function localPlatform({ range }: Place): BuildError {
-  return new BuildError('invalid-platform', 'Cannot parse platform "local": FROM wants os/arch, such as "linux/arm64"', {
-    locations: [range],
-    hint: 'for the platform of this machine, write --platform=$BUILDPLATFORM',
-  });
+  return new BuildError(
+    'invalid-platform',
+    'Cannot parse platform "local": FROM wants os/arch, such as "linux/arm64"',
+    {
+      locations: [range],
+      hint: 'for the platform of this machine, write --platform=$BUILDPLATFORM',
+    },
+  );
 }
 
 /** `cause` says what is wrong with the image name. */

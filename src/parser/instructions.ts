@@ -1,5 +1,5 @@
 /** Syntax to typed instructions: one function for each, with Docker's rules for flags and numbers of arguments. */
-import { stringsIn } from '../../grammar/parts.ts';
+import { stringsIn, wellFormed } from '../../grammar/parts.ts';
 import type { CommandForm, Syntax, Token } from '../../grammar/syntax.ts';
 import type { SourceRange } from '../core/source.ts';
 import type { LogicalLine } from './lines.ts';
@@ -138,7 +138,10 @@ function toRun({ common, bodies, flags }: Source, form: CommandForm): RunInstruc
 }
 
 function toShell({ common }: Source, form: CommandForm): ShellInstruction {
-  if (form.kind !== 'json') throw notJson('SHELL', common.range);
+  if (form.kind !== 'json') {
+    if (form.text.text === '') throw missingArgument('SHELL', 'a JSON array of strings', common.range);
+    throw notJson('SHELL', common.range);
+  }
   const args = argsOf(form.array);
   if (args.length === 0) throw missingArgument('SHELL', 'at least one string', common.range);
   return { kind: 'shell', ...common, args };
@@ -298,7 +301,8 @@ function toCommand(form: CommandForm, bodies: readonly HeredocBody[] = []): Comm
 
 /** What the lexer has found to be an array of strings. */
 function argsOf(array: Token): readonly string[] {
-  return JSON.parse(array.text) as readonly string[];
+  const args = JSON.parse(array.text) as readonly string[];
+  return array.text.includes('\\u') ? args.map(wellFormed) : args;
 }
 
 /** Splits at the first `=`, wherever it is: Docker does not look at quotes here. */

@@ -68,6 +68,13 @@ export interface Body {
   readonly end: Position;
 }
 
+/** A byte order mark that is not at the start of the file is no white space for Docker. */
+function withoutIndent(line: string): string {
+  const content = line.trimStart();
+  const mark = line.slice(0, line.length - content.length).indexOf('\ufeff');
+  return mark === -1 ? content : line.slice(mark);
+}
+
 /** Reads a file once from top to bottom. */
 export class LineReader {
   readonly warnings: ParseWarning[] = [];
@@ -118,7 +125,7 @@ export class LineReader {
   }
 
   #join(first: string, comments: string | undefined): LogicalLine {
-    const content = first.trimStart();
+    const content = withoutIndent(first);
     const pieces: Piece[] = [];
     let hasEmptyLine = false;
     let continues = this.#append(pieces, content, first.length - content.length);

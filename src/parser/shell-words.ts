@@ -203,7 +203,8 @@ class Expander {
     if (operator === '/') return this.#replace(start, name);
     const colon = operator === ':';
     const modifier = colon ? this.#next() : operator;
-    if (modifier === '' || !'-+?#%'.includes(modifier)) {
+    const isTrim = modifier === '#' || modifier === '%';
+    if (modifier === '' || !'-+?#%'.includes(modifier) || (colon && isTrim)) {
       const shown = colon ? `:${modifier}` : modifier;
       throw this.#error(
         start,
@@ -211,7 +212,6 @@ class Expander {
         'supported are :- - :+ + :? ? # ## % %% / and //',
       );
     }
-    const isTrim = modifier === '#' || modifier === '%';
     const word = this.#expandUntil('}', isTrim);
     if (word === undefined) throw this.#error(start, '"${" is not closed by "}"');
     return this.#resolve(start, name, (value) => {

@@ -52,6 +52,7 @@ test('everything about a command is in its key, each in its own way', () => {
 
 test('two spellings of a directory are one', () => {
   assert.is(run({ cwd: '/a/b' }), run({ cwd: '/a//b/' }));
+  assert.is.not(run({ cwd: '/b' }), run({ cwd: '/a/../b' }));
 });
 
 const cache = (rest: Partial<ExecMount & { kind: 'cache' }>): ExecMount => ({

@@ -67,7 +67,6 @@ const CASES: readonly (readonly [string, string])[] = [
   ["'\\'", '\\'],
   ['trailing\\', 'trailing'],
   ['$quoted', `it's "so"`],
-  ['${set:#val}', 'ue'],
 ];
 
 for (const [text, expected] of CASES) {

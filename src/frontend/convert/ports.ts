@@ -34,7 +34,7 @@ export function parsePorts(text: string, word: Word): string[] {
 }
 
 function parseRange(text: string): [number, number] | undefined {
-  const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text);
+  const match = /^(\+?\d+)(?:-(\+?\d+))?$/.exec(text);
   if (match === null) return undefined;
   const first = Number(match[1]);
   const last = Number(match[2] ?? match[1]);

@@ -28,7 +28,7 @@ export function convertRun(step: StepContext, instruction: RunInstruction): void
     kind: 'exec',
     args,
     env: environmentOf(scope.environment(), mounts),
-    cwd: rootedPath(draft.workingDir),
+    cwd: startDirectory(draft.workingDir),
     user: draft.user,
     hostname: options.buildArgs.get('BUILDKIT_SANDBOX_HOSTNAME') ?? HOSTNAME,
     network: networkOf(stage, instruction),
@@ -45,6 +45,11 @@ export function convertRun(step: StepContext, instruction: RunInstruction): void
   stage.root = addVertex(step, { op, inputs: inputs.vertices, name, range: instruction.range });
   const before = declared.length > 0 ? [`|${declared.length}`, ...declared] : [];
   draft.addHistory(`RUN ${[...before, ...args].join(' ')} # buildkit`, true);
+}
+
+/** Going to `/a/../b`, as WORKDIR may say, needs `/a` and makes it where it is missing. */
+function startDirectory(workingDir: string): string {
+  return /\/\.\.(?:\/|$)/.test(workingDir) ? workingDir : rootedPath(workingDir);
 }
 
 /** The heredoc of a command that is nothing but one heredoc. */

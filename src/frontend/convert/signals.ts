@@ -17,8 +17,14 @@ const NAMES: ReadonlySet<string> = new Set([
 
 export const SIGNAL_NAMES: readonly string[] = [...NAMES].map((name) => `SIG${name}`);
 
-/** Numbers are not looked up, only 0 is none. */
+/** The first number that 64 bits with a sign do not hold. */
+const TOO_LARGE = 2n ** 63n;
+
+/** Numbers are not looked up: only 0 is none, and what does not fit. */
 export function isSignal(text: string): boolean {
-  if (/^[-+]?\d+$/.test(text)) return Number(text) !== 0;
+  if (/^[-+]?\d+$/.test(text)) {
+    const number = BigInt(text.replace('+', ''));
+    return number !== 0n && number < TOO_LARGE && number >= -TOO_LARGE;
+  }
   return NAMES.has(text.toUpperCase().replace(/^SIG/, ''));
 }

@@ -12,6 +12,8 @@ test('parsePorts() reads ports, ranges, protocols and mappings', () => {
   assert.equal(parsePorts('80', word), ['80/tcp']);
   assert.equal(parsePorts('53/UDP', word), ['53/udp']);
   assert.equal(parsePorts('1/', word), ['1/tcp']);
+  assert.equal(parsePorts('+80', word), ['80/tcp']);
+  assert.equal(parsePorts('0000080-81', word), ['80/tcp', '81/tcp']);
   assert.equal(parsePorts('8000-8002/sctp', word), ['8000/sctp', '8001/sctp', '8002/sctp']);
   assert.equal(parsePorts('127.0.0.1:80:8080', word), ['8080/tcp']);
   assert.equal(parsePorts('[::1]:80-90:8080', word), ['8080/tcp']);
@@ -25,6 +27,7 @@ test('parsePorts() says what is wrong', () => {
     ['65536', 'want a port'],
     ['9-8', 'want a port'],
     ['1-2-3', 'want a port'],
+    ['-1', 'want a port'],
     ['80/icmp', 'unknown protocol "icmp"'],
     ['x:80', '"x" is not a port'],
     ['1-3:1-2', 'differ in length'],

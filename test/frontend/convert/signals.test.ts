@@ -13,8 +13,10 @@ test('isSignal() knows every signal of this machine, with and without SIG, in an
 });
 
 test('isSignal() knows real-time signals and numbers', () => {
-  for (const text of ['RTMIN', 'SIGRTMIN+15', 'RTMAX-1', 'SIGRTMAX', '9', '64']) assert.ok(isSignal(text), text);
-  for (const text of ['', '0', 'SIG', 'SIGNOTHING', 'RTMIN+16', '1x']) assert.not.ok(isSignal(text), text);
+  for (const text of ['RTMIN', 'SIGRTMIN+15', 'RTMAX-1', 'SIGRTMAX', '9', '64', '-9', '9223372036854775807'])
+    assert.ok(isSignal(text), text);
+  for (const text of ['', '0', 'SIG', 'SIGNOTHING', 'RTMIN+16', '1x', '9223372036854775808'])
+    assert.not.ok(isSignal(text), text);
 });
 
 test.run();
