@@ -85,8 +85,11 @@ export async function openServices(options: EngineOptions): Promise<Services> {
   });
   const origins = new Origins(root);
   const client = once(async () => {
-    const { openRegistrySource } = await import('../registry/pull.ts');
-    return openRegistrySource({ content });
+    const [{ openRegistrySource }, { proxyRule }] = await Promise.all([
+      import('../registry/pull.ts'),
+      import('../core/proxy.ts'),
+    ]);
+    return openRegistrySource({ content, proxy: proxyRule(process.env) });
   });
   const runtime = once(async () => {
     const [{ createNativeRuntime }, { findRuntimeBinary }] = await Promise.all([

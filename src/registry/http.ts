@@ -1,13 +1,14 @@
 /**
  * One HTTP request at a time: connections that are kept, time limits, and system errors left as they are.
  *
- * `node:http` rather than `fetch`: it starts faster, and redirects, idle times and broken bodies are ours to judge. Proxies are not
- * supported yet.
+ * `node:http` rather than `fetch`: it starts faster, and redirects, idle times and broken bodies are ours to judge.
  */
 import * as http from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import * as https from 'node:https';
 import { throwIfAborted } from '../core/errors.ts';
+import type { ProxyRule } from '../core/proxy.ts';
+import type { ProxyRoutes, Route } from './proxy-route.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD';
@@ -32,6 +33,8 @@ export interface HttpOptions {
   readonly idleTimeoutMs?: number;
   /** Certificates of authorities to trust instead of Node's. */
   readonly ca?: string;
+  /** Default: all requests go the direct way. */
+  readonly proxy?: ProxyRule | undefined;
 }
 
 export interface HttpClient {
@@ -42,27 +45,36 @@ export interface HttpClient {
 }
 
 const MAX_CONNECTIONS = 8;
+const PROXY_WANTS_USER = 407;
 /** Node's 250 ms for the first address of a host are too few on a slow line. */
 const ADDRESS_TIMEOUT_MS = 2000;
 
 export function openHttp(options: HttpOptions = {}): HttpClient {
-  const { connectTimeoutMs = 20_000, idleTimeoutMs = 60_000, ca } = options;
+  const { connectTimeoutMs = 20_000, idleTimeoutMs = 60_000, ca, proxy } = options;
   const common = { keepAlive: true, maxSockets: MAX_CONNECTIONS, autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS };
   const agents = {
     http: new http.Agent(common),
     https: new https.Agent({ ...common, ...(ca !== undefined && { ca }) }),
   };
 
-  function send(request: HttpRequest): Promise<HttpResponse> {
+  let routes: Promise<ProxyRoutes> | undefined;
+
+  async function routeOf({ url, headers }: HttpRequest): Promise<Route | undefined> {
+    const through = proxy?.(url);
+    if (through === undefined) return undefined;
+    routes ??= import('./proxy-route.ts').then(({ openProxyRoutes }) => openProxyRoutes());
+    return (await routes).route(through, url, headers);
+  }
+
+  function send(request: HttpRequest, route: Route | undefined): Promise<HttpResponse> {
     const { url, method, headers, signal } = request;
-    const tls = url.protocol === 'https:';
+    const tls = (route?.scheme ?? url.protocol) === 'https:';
     return new Promise((resolve, reject) => {
-      const outgoing = (tls ? https : http).request(url, {
-        method,
-        headers,
-        agent: tls ? agents.https : agents.http,
-        ...(signal && { signal }),
-      });
+      const common = { method, ...(ca !== undefined && { ca }), ...(signal && { signal }) };
+      const module = tls ? https : http;
+      const outgoing = route
+        ? module.request({ ...common, ...route.options })
+        : module.request(url, { ...common, headers, agent: tls ? agents.https : agents.http });
       let response: IncomingMessage | undefined;
       const timedOut = (): void => {
         // Silence because nobody reads is not the other side's.
@@ -70,11 +82,28 @@ export function openHttp(options: HttpOptions = {}): HttpClient {
           response.socket.setTimeout(idleTimeoutMs);
           return;
         }
-        const error = Object.assign(new Error('No answer in time'), { code: 'ETIMEDOUT' });
+        const error = noAnswer();
         response?.destroy(error);
         outgoing.destroy(error);
       };
       let connecting: NodeJS.Timeout | undefined;
+      if (route !== undefined) {
+        // There is a socket only when the proxy has answered, and without one a request that is destroyed does not tell.
+        const giveUp = (error: Error): void => {
+          outgoing.destroy();
+          reject(error);
+        };
+        connecting = setTimeout(() => giveUp(noAnswer()), connectTimeoutMs);
+        const onAbort = (): void => giveUp(new Error('aborted'));
+        signal?.addEventListener('abort', onAbort, { once: true });
+        outgoing.once('socket', () => {
+          clearTimeout(connecting);
+          signal?.removeEventListener('abort', onAbort);
+        });
+        outgoing.once('proxyConnect', ({ statusCode }: { readonly statusCode: number }) => {
+          if (statusCode !== 200) giveUp(refusedByProxy(statusCode));
+        });
+      }
       // A request may have to wait for a connection to become free before one is made.
       outgoing.on('socket', (socket) => {
         if (!socket.connecting) return;
@@ -90,7 +119,11 @@ export function openHttp(options: HttpOptions = {}): HttpClient {
         response = incoming;
         // Without a listener, a body that breaks off before it is read would end the process.
         incoming.on('error', () => undefined);
-        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, url, body: incoming });
+        if (route !== undefined && incoming.statusCode === PROXY_WANTS_USER) {
+          incoming.destroy();
+          return reject(refusedByProxy(PROXY_WANTS_USER));
+        }
+        return resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, url, body: incoming });
       });
       outgoing.end();
     });
@@ -100,7 +133,7 @@ export function openHttp(options: HttpOptions = {}): HttpClient {
     async request(request) {
       throwIfAborted(request.signal);
       try {
-        return await send(request);
+        return await send(request, await routeOf(request));
       } catch (error) {
         throwIfAborted(request.signal);
         throw error;
@@ -109,8 +142,17 @@ export function openHttp(options: HttpOptions = {}): HttpClient {
     close() {
       agents.http.destroy();
       agents.https.destroy();
+      void routes?.then((opened) => opened.close());
     },
   };
+}
+
+function noAnswer(): Error {
+  return Object.assign(new Error('No answer in time'), { code: 'ETIMEDOUT' });
+}
+
+function refusedByProxy(status: number): Error {
+  return new Error(`the proxy answers ${status}`);
 }
 
 /** Whether a host, as in a URL or an image name, is this machine itself; only then is plain HTTP used. */
