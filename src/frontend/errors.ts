@@ -85,6 +85,17 @@ export function localPlatform({ range }: Place): BuildError {
   );
 }
 
+export function stageInUpperCase(name: string, { range }: Place): BuildError {
+  return new BuildError(
+    'invalid-base',
+    `Cannot parse image name "${name}": the repository name must be in lower case`,
+    {
+      locations: [range],
+      hint: `for the stage, write FROM ${name.toLowerCase()}`,
+    },
+  );
+}
+
 /** `cause` says what is wrong with the image name. */
 export function invalidBase(cause: BuildError, { range }: Place): BuildError {
   return new BuildError('invalid-base', cause.message, { locations: [range], cause });
@@ -104,10 +115,6 @@ export function baseFailed(cause: BuildError, name: string, stages: readonly str
 }
 
 // Instructions
-
-export function emptyName(keyword: string, { range }: Place): BuildError {
-  return new BuildError('invalid-argument', `A name of ${keyword} is empty`, { locations: [range] });
-}
 
 export function emptyVolume({ range }: Place): BuildError {
   return new BuildError('invalid-argument', 'A path of VOLUME is empty', { locations: [range] });

@@ -14,6 +14,7 @@ import {
   invalidBase,
   localPlatform,
   noSuchStageNumber,
+  stageInUpperCase,
   stageIsLater,
   unknownContextStage,
   unknownTarget,
@@ -111,13 +112,15 @@ function contextOf(
   above: readonly Stage[],
   contexts: NamedContexts,
 ): FoundContext | undefined {
-  return above.some(({ name }) => name === image.toLowerCase()) ? undefined : contexts.find(image, platform);
+  return above.some(({ name }) => name === image) ? undefined : contexts.find(image, platform);
 }
 
+/** FROM knows a stage in lower case alone, unlike COPY. */
 function resolveBase(image: string, from: FromInstruction, above: readonly Stage[]): SourceName {
-  const stage = above.findLast(({ name }) => name === image.toLowerCase());
+  const stage = above.findLast(({ name }) => name === image);
   if (stage) return { kind: 'stage', stage };
   if (image === 'scratch') return { kind: 'scratch' };
+  if (above.some(({ name }) => name === image.toLowerCase())) throw stageInUpperCase(image, from.image);
   // As in Docker, also where nothing needs the stage.
   baseReference(image, from.image.range);
   return { kind: 'image', name: image };

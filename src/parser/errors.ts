@@ -123,7 +123,7 @@ export function notJson(keyword: string, range: SourceRange): BuildError {
 export function invalidStageName(name: string, range: SourceRange): BuildError {
   return new BuildError(
     'invalid-argument',
-    `Invalid stage name ${quote(name)}: want a letter, then letters, digits, "-", "_" and "."`,
+    `Invalid stage name ${quote(name)}: want a letter, then letters and digits, with "-", "_" or "." between them`,
     { locations: [range] },
   );
 }

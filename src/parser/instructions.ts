@@ -51,7 +51,8 @@ interface Source {
   readonly common: Pick<Instruction, 'range' | 'keyword' | 'source' | 'docComment'>;
 }
 
-const STAGE_NAME = /^[a-z][a-z0-9\-_.]*$/i;
+/** Docker looks for an image of the name, so it must be one: a separator stands between letters or digits. */
+const STAGE_NAME = /^[a-z][a-z0-9]*(?:(?:[._]|__|-+)[a-z0-9]+)*$/i;
 
 type SyntaxOf<K extends Syntax['kind']> = Extract<Syntax, { readonly kind: K }>;
 

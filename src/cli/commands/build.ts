@@ -78,7 +78,8 @@ export const build = defineCommand({
         ...sourceDateEpoch(env),
         ...keyValues('--build-arg', args.list('build-arg'), env),
       ]),
-      ...(target !== undefined && { target }),
+      // As in Docker, no name is no target.
+      ...(target !== undefined && target !== '' && { target }),
       ...(platform !== undefined && { platform: checkedPlatform(platform) }),
       noCache,
       pull: args.flag('pull'),

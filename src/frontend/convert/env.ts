@@ -1,11 +1,10 @@
 /** ENV, ARG and LABEL. */
 import type { ArgInstruction, EnvInstruction, KeyValue, LabelInstruction } from '../../parser/types.ts';
-import { emptyName } from '../errors.ts';
 import type { StageContext } from './context.ts';
 
 /** All values see the variables from before the line. */
 export function convertEnv({ draft, scope }: StageContext, instruction: EnvInstruction): void {
-  const pairs = expandPairs(scope, instruction.pairs, 'ENV');
+  const pairs = expandPairs(scope, instruction.pairs);
   for (const [name, value] of pairs) {
     scope.setEnv(name, value);
     draft.setEnv(name, value);
@@ -14,7 +13,7 @@ export function convertEnv({ draft, scope }: StageContext, instruction: EnvInstr
 }
 
 export function convertLabel({ draft, scope }: StageContext, instruction: LabelInstruction): void {
-  const pairs = expandPairs(scope, instruction.pairs, 'LABEL');
+  const pairs = expandPairs(scope, instruction.pairs);
   for (const [name, value] of pairs) draft.labels.set(name, value);
   draft.addHistory(`LABEL ${formatPairs(pairs)}`, false);
 }
@@ -28,12 +27,9 @@ export function convertArg({ draft, scope }: StageContext, instruction: ArgInstr
   draft.addHistory(`ARG ${declared.join(' ')}`, false);
 }
 
-function expandPairs(scope: StageContext['scope'], pairs: readonly KeyValue[], keyword: string): [string, string][] {
-  return pairs.map(({ key, value }) => {
-    const name = scope.expand(key);
-    if (name === '') throw emptyName(keyword, key);
-    return [name, scope.expand(value)];
-  });
+/** A name that expands to nothing is a name like others. */
+function expandPairs(scope: StageContext['scope'], pairs: readonly KeyValue[]): [string, string][] {
+  return pairs.map(({ key, value }) => [scope.expand(key), scope.expand(value)]);
 }
 
 function formatPairs(pairs: readonly (readonly [string, string])[]): string {
