@@ -9,13 +9,14 @@ export async function checkoutPlain(
   git: GitProgram,
   bare: string,
   path: string,
-  { remote, commit, signal }: CheckoutOptions,
+  { remote, credentials, commit, signal }: CheckoutOptions,
 ): Promise<void> {
   const index = `${path}.index`;
   try {
     await git.run(['--git-dir', bare, '--work-tree', path, 'read-tree', '--reset', '-u', commit], {
       signal,
       remote,
+      credentials,
       cwd: path,
       env: { GIT_INDEX_FILE: index },
     });
@@ -31,9 +32,9 @@ export async function checkoutRepository(
   path: string,
   options: CheckoutOptions,
 ): Promise<void> {
-  const { remote, commit, signal, keepGitDir, submodules, subdir } = options;
+  const { remote, credentials, commit, signal, keepGitDir, submodules, subdir } = options;
   const run = (args: readonly string[], local = false): Promise<string> =>
-    git.run(['-C', path, ...args], { signal, remote, local });
+    git.run(['-C', path, ...args], { signal, remote, credentials, local });
   await run(['init', '--quiet', '--template=', '.']);
   // The address is this machine's own bare repository.
   await run(['fetch', '--quiet', '--no-tags', '--depth=1', '--', `file://${bare}`, `refs/tsbuild/${commit}`], true);

@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { BuildError, errnoOf, throwIfAborted } from '../core/errors.ts';
-import { withoutPassword } from '../core/remote-url.ts';
+import { withoutPassword, withoutPasswords } from '../core/redact.ts';
+import type { GitCredentials } from './credentials.ts';
 
 export interface GitProgramOptions {
   /** For what ssh learns of hosts. */
@@ -15,6 +16,8 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** For messages. */
   readonly remote: string;
+  /** Of the remote; they are in git's environment, which nobody else can read, and not among its arguments. */
+  readonly credentials?: GitCredentials | undefined;
   /** Exit codes that are an answer and no failure. */
   readonly failing?: readonly number[];
   readonly env?: Readonly<Record<string, string>>;
@@ -66,7 +69,7 @@ export class GitProgram {
     throwIfAborted(options.signal);
     const { code, stdout, stderr } = outcome;
     if (code === 0 || (code !== null && options.failing?.includes(code) === true)) return stdout;
-    throw fetchFailed(options.remote, complaint(stderr, code), this.#hintFor(stderr));
+    throw fetchFailed(options.remote, complaint(stderr, code), this.#hintFor(stderr) ?? httpHint(stderr, options));
   }
 
   #hintFor(stderr: string): string | undefined {
@@ -82,7 +85,7 @@ export class GitProgram {
 
   #spawn(
     args: readonly string[],
-    { signal, env, cwd, local }: RunOptions,
+    { signal, env, cwd, local, credentials }: RunOptions,
   ): Promise<{ code: number | null; stdout: string; stderr: string }> {
     const { dir } = this.#options;
     return new Promise((resolve, reject) => {
@@ -105,6 +108,7 @@ export class GitProgram {
           GIT_OPTIONAL_LOCKS: '0',
           GIT_NO_REPLACE_OBJECTS: '1',
           GIT_LFS_SKIP_SMUDGE: '1',
+          ...(credentials && credentialsConfig(credentials)),
           ...env,
         },
       });
@@ -152,6 +156,17 @@ function knownHosts(dir: string): string {
   return join(dir, 'known_hosts');
 }
 
+/** No redirect is followed: git would send the header wherever it is led. */
+function credentialsConfig({ scope, authorization }: GitCredentials): Record<string, string> {
+  return {
+    GIT_CONFIG_COUNT: '2',
+    GIT_CONFIG_KEY_0: `http.${scope}.extraHeader`,
+    GIT_CONFIG_VALUE_0: `Authorization: ${authorization}`,
+    GIT_CONFIG_KEY_1: 'http.followRedirects',
+    GIT_CONFIG_VALUE_1: 'false',
+  };
+}
+
 /** For a list of files in ssh's own syntax, which also expands tokens in it. */
 function quoted(path: string): string {
   return `"${path.replaceAll('%', '%%')}"`;
@@ -188,7 +203,20 @@ function complaint(stderr: string, code: number | null): string {
   const isLost = lines[fatal] === 'fatal: Could not read from remote repository.';
   const line = lines[isLost && fatal > 0 ? fatal - 1 : fatal] ?? lines.at(-1);
   if (line === undefined) return `git ended with ${code ?? 'a signal'}`;
-  return line.replace(/^fatal: /, '').replace(/[a-z]+:\/\/[^\s'"]+/gi, withoutPassword);
+  return withoutPasswords(line.replace(/^fatal: /, ''));
+}
+
+/** What helps where a server by HTTP wants credentials, or leads those that it got elsewhere. */
+function httpHint(stderr: string, { remote, credentials }: RunOptions): string | undefined {
+  const host = /^https?:\/\/([^/?#]*)/i.exec(remote)?.[1];
+  if (host === undefined) return undefined;
+  if (credentials !== undefined && /returned error: 30[12378]\b/.test(stderr)) {
+    return 'the server redirects, and credentials are not sent along: write the address that it redirects to';
+  }
+  if (!/could not read (?:Username|Password)|Authentication failed|returned error: 40[13]\b/i.test(stderr)) {
+    return undefined;
+  }
+  return `give credentials with --secret id=GIT_AUTH_TOKEN.${host},env=VARIABLE`;
 }
 
 export function fetchFailed(remote: string, why: string, hint?: string): BuildError {

@@ -10,10 +10,12 @@ import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BuildError, errnoOf } from '../core/errors.ts';
 import { currentOwner, isAbandoned, ownedName } from '../core/owner.ts';
-import { isSshRemote, withoutPassword } from '../core/remote-url.ts';
+import { withoutPassword } from '../core/redact.ts';
+import { isCommit, isSshRemote } from '../core/remote-url.ts';
 import { storeError } from '../core/store-errors.ts';
 import type { FileTree } from '../core/tree.ts';
 import { CheckoutTree } from './checkout-tree.ts';
+import type { GitCredentials } from './credentials.ts';
 import type { GitCommand } from './git-command.ts';
 import { fetchFailed, GitProgram } from './git-command.ts';
 import { checkoutPlain, checkoutRepository } from './git-checkout.ts';
@@ -32,20 +34,26 @@ export interface GitSourceDeps {
 }
 
 export interface ResolveOptions {
+  /** Without credentials. */
   readonly remote: string;
+  readonly credentials?: GitCredentials | undefined;
   readonly ref: string | undefined;
   readonly checksum: string | undefined;
   readonly signal: AbortSignal;
 }
 
 export interface CheckoutOptions {
+  /** Without credentials. */
   readonly remote: string;
+  readonly credentials?: GitCredentials | undefined;
   /** Where servers hand out no commits by themselves: what leads to it. */
   readonly ref: string | undefined;
   readonly commit: string;
   readonly subdir: string | undefined;
   readonly keepGitDir: boolean;
   readonly submodules: boolean;
+  /** The time of files: when they are written; absent: that of the commit. */
+  readonly mtime?: 'checkout' | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -57,8 +65,6 @@ export interface Checkout extends AsyncDisposable {
   readonly tree: FileTree;
 }
 
-const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
-
 export class GitSource {
   readonly #deps: GitSourceDeps;
 
@@ -67,10 +73,10 @@ export class GitSource {
   }
 
   /** The commit that `ref` is now. Throws `download-failed`, `checksum-mismatch`, `unsupported-feature` without git, `cancelled`. */
-  async resolve({ remote, ref, checksum, signal }: ResolveOptions): Promise<string> {
-    if (ref !== undefined && COMMIT.test(ref)) return matching(remote, [ref], checksum);
+  async resolve({ remote, credentials, ref, checksum, signal }: ResolveOptions): Promise<string> {
+    if (ref !== undefined && isCommit(ref)) return matching(remote, [ref], checksum);
     const git = await this.#program(remote);
-    const listed = await git.run(['ls-remote', '--', remote], { signal, remote });
+    const listed = await git.run(['ls-remote', '--', remote], { signal, remote, credentials });
     const found = pickRef(listed, ref);
     if (found === undefined) {
       const what = ref === undefined ? 'the repository has no HEAD' : `it has no branch, tag or commit "${ref}"`;
@@ -85,7 +91,7 @@ export class GitSource {
 
   /** The files of a commit that `resolve` has found. Throws as `resolve` does, `source-not-found` and `path-escape`. */
   async checkout(options: CheckoutOptions): Promise<Checkout> {
-    const { remote, commit, signal } = options;
+    const { remote, commit, mtime, signal } = options;
     const bare = join(this.#deps.dir, 'repositories', createHash('sha256').update(remote).digest('hex'));
     const program = await this.#program(remote);
     const path = this.#newDirectory();
@@ -94,16 +100,20 @@ export class GitSource {
       let seconds: number;
       {
         using _turn = await this.#deps.takeTurn(`${bare}.turns`, signal);
-        const git = await openBare(program, bare, remote, signal);
+        const git = await openBare(program, bare, options);
         await fetchCommit(git, options);
-        const written = await git(['show', '-s', '--format=%ct', commit]);
+        const written = await git(['log', '-1', '--format=%ct', commit]);
         seconds = Number(written.trim());
         const needsRepository = options.keepGitDir || (options.submodules && (await hasSubmodules(git, commit)));
         if (needsRepository) await checkoutRepository(program, bare, path, options);
         else await checkoutPlain(program, bare, path, options);
       }
       const root = await subdirectory(path, options);
-      return { path: root, tree: new CheckoutTree(root, seconds), [Symbol.asyncDispose]: remove };
+      return {
+        path: root,
+        tree: new CheckoutTree(root, mtime === 'checkout' ? undefined : seconds),
+        [Symbol.asyncDispose]: remove,
+      };
     } catch (error) {
       await remove();
       throw error;
@@ -134,8 +144,13 @@ export class GitSource {
   }
 }
 
-async function openBare(program: GitProgram, bare: string, remote: string, signal: AbortSignal): Promise<GitCommand> {
-  const git: GitCommand = (args, options) => program.run(['--git-dir', bare, ...args], { ...options, signal, remote });
+async function openBare(
+  program: GitProgram,
+  bare: string,
+  { remote, credentials, signal }: CheckoutOptions,
+): Promise<GitCommand> {
+  const git: GitCommand = (args, options) =>
+    program.run(['--git-dir', bare, ...args], { ...options, signal, remote, credentials });
   try {
     await lstat(join(bare, 'HEAD'));
   } catch (error) {
@@ -172,7 +187,7 @@ async function fetchCommit(git: GitCommand, { remote, ref, commit }: CheckoutOpt
   if (await has(git, kept)) return;
   const fetch = ['fetch', '--quiet', '--no-tags', '--force', '--no-recurse-submodules', '--no-write-fetch-head'];
   const attempts: string[][] = [[...fetch, '--depth=1', '--', remote, commit]];
-  if (ref === undefined || !COMMIT.test(ref)) attempts.push([...fetch, '--depth=1', '--', remote, ref ?? 'HEAD']);
+  if (ref === undefined || !isCommit(ref)) attempts.push([...fetch, '--depth=1', '--', remote, ref ?? 'HEAD']);
   attempts.push([...fetch, '--', remote, '+refs/*:refs/remotes/*']);
   let failure: unknown;
   for (const attempt of attempts) {

@@ -11,8 +11,10 @@ import type { Readable } from 'node:stream';
 import type { Digest } from '../core/digest.ts';
 import { digestOf, hexOf, isDigest } from '../core/digest.ts';
 import { BuildError, errnoOf, throwIfAborted } from '../core/errors.ts';
-import { withoutPassword } from '../core/remote-url.ts';
+import { withoutPassword } from '../core/redact.ts';
 import { storeError } from '../core/store-errors.ts';
+import type { SecretLookup } from './credentials.ts';
+import { basic, httpAuthorization } from './credentials.ts';
 
 /** One exchange; redirects and tries are the caller's. The registry's client fulfils it. */
 export interface HttpSender {
@@ -45,6 +47,8 @@ export interface HttpSourceDeps {
   readonly dir: string;
   readonly sender: () => Promise<HttpSender>;
   readonly blobs: BlobSink;
+  /** Where credentials may be; default: there are none but those of URLs. */
+  readonly secret?: SecretLookup;
   /** Milliseconds to wait before another try; default: as said. */
   readonly pause?: (ms: number) => Promise<void>;
 }
@@ -110,7 +114,7 @@ export class HttpSource {
     try {
       if (answer.status === 304 && known !== undefined) return checked(url, known, options.checksum);
       if (answer.status !== 200) {
-        const failure = failed(url, `the server answers ${answer.status}`);
+        const failure = refused(url, answer.status);
         throw PASSING_STATUS.has(answer.status) ? new Passing(failure) : failure;
       }
       return await this.#store(url, answer, options);
@@ -147,9 +151,15 @@ export class HttpSource {
   async #follow(first: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpAnswer> {
     const sender = await this.#deps.sender();
     let url = new URL(first);
+    let secret = this.#deps.secret && httpAuthorization(url, this.#deps.secret);
     for (let count = 0; ; count++) {
       const answer = await sender
-        .request({ method: 'GET', url: withoutUser(url), headers: { ...headers, ...userOf(url) }, signal })
+        .request({
+          method: 'GET',
+          url: withoutUser(url),
+          headers: { ...headers, ...authorization(url, secret) },
+          signal,
+        })
         .catch((error: unknown) => {
           throw noAnswer(first, error);
         });
@@ -161,6 +171,7 @@ export class HttpSource {
       if (next?.protocol !== 'http:' && next?.protocol !== 'https:') {
         throw failed(first, `it is redirected to "${withoutPassword(location)}", which is neither http nor https`);
       }
+      if (!isSameServer(url, next)) secret = undefined;
       url = next;
     }
   }
@@ -176,7 +187,10 @@ export class HttpSource {
     const temporary = `${path}.${randomBytes(8).toString('hex')}`;
     try {
       mkdirSync(this.#deps.dir, { recursive: true, mode: 0o700 });
-      writeFileSync(temporary, JSON.stringify(known), { flag: 'wx', mode: 0o600 });
+      writeFileSync(temporary, JSON.stringify({ ...known, url: withoutPassword(known.url) }), {
+        flag: 'wx',
+        mode: 0o600,
+      });
       renameSync(temporary, path);
     } catch (error) {
       throw storeError(error, path);
@@ -203,11 +217,16 @@ function withoutUser(url: URL): URL {
   return bare;
 }
 
-/** Credentials belong to the URL that has them, and are not carried along by redirects. */
-function userOf({ username, password }: URL): Record<string, string> {
-  if (username === '' && password === '') return {};
-  const text = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return { authorization: `Basic ${Buffer.from(text).toString('base64')}` };
+/** A secret goes before what the URL says. Those of a URL belong to it, and are not carried along by redirects. */
+function authorization(url: URL, secret: string | undefined): Record<string, string> {
+  if (secret !== undefined) return { authorization: secret };
+  return url.username === '' && url.password === '' ? {} : { authorization: basic(url) };
+}
+
+/** Whether what one address may know can be told to the other: the same server, or the same host where it asks for encryption. */
+function isSameServer(from: URL, to: URL): boolean {
+  if (from.host === to.host && from.protocol === to.protocol) return true;
+  return from.hostname === to.hostname && from.port === '' && to.port === '' && to.protocol === 'https:';
 }
 
 async function* bounded(
@@ -250,12 +269,26 @@ class Passing extends Error {
 function noAnswer(url: string, error: unknown): unknown {
   if (error instanceof BuildError) return error;
   const code = errnoOf(error);
-  const failure = failed(url, code === undefined ? String(error) : `the host cannot be reached (${code})`, error);
+  const failure = failed(url, reasonOf(error, code), error);
   return code !== undefined && PASSING_ERRORS.has(code) ? new Passing(failure) : failure;
+}
+
+function reasonOf(error: unknown, code: string | undefined): string {
+  if (code !== undefined) return `the host cannot be reached (${code})`;
+  return error instanceof Error ? error.message : String(error);
 }
 
 function failed(url: string, why: string, cause?: unknown): BuildError {
   return new BuildError('download-failed', `Cannot download "${withoutPassword(url)}": ${why}`, { cause });
+}
+
+function refused(url: string, status: number): BuildError {
+  const failure = failed(url, `the server answers ${status}`);
+  if (status !== 401 && status !== 403) return failure;
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
+  return new BuildError(failure.code, failure.message, {
+    hint: `give credentials with --secret id=HTTP_AUTH_TOKEN_${host},env=VARIABLE`,
+  });
 }
 
 function tooLarge(url: string, maxBytes: number): BuildError {
@@ -284,7 +317,7 @@ function parseKnown(text: string | undefined, url: string): Known | undefined {
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const { url: written, digest, sizeBytes, modifiedAt, etag, lastModified } = value as Record<string, unknown>;
-  if (written !== url || typeof digest !== 'string' || !isDigest(digest)) return undefined;
+  if (written !== withoutPassword(url) || typeof digest !== 'string' || !isDigest(digest)) return undefined;
   if (!Number.isSafeInteger(sizeBytes) || !Number.isSafeInteger(modifiedAt)) return undefined;
   return {
     url,

@@ -1,7 +1,7 @@
 /**
  * A directory of the client as a build context.
  *
- * Ignored entries do not exist in it, neither do sockets. Nothing is ever followed out of it: every host path that is handed out has
+ * Ignored entries do not exist in it. Nothing is ever followed out of it: every host path that is handed out has
  * only real directories between the root and its last part. What was asked once is remembered, so that one build sees one state of
  * the directory and asks for each entry once.
  */
@@ -87,7 +87,7 @@ export class LocalTree implements FileTree {
     const state = this.ignore === undefined ? undefined : ignoreState(this.ignore, path, parent.state);
     if (state?.excluded === true && this.ignore?.patterns.mayReinclude(path.slice(1)) !== true) return undefined;
     const entry = hostEntry(this.hostPath(path));
-    if (entry === undefined || entry.type === 'socket') return undefined;
+    if (entry === undefined) return undefined;
     const node: Node = { entry, state, names: undefined };
     if (state?.excluded !== true) return node;
     // An ignored directory shows only as the way to what an exception takes back.

@@ -1,6 +1,7 @@
 /** Sources in the network as a user writes them: files by HTTP, and repositories in the forms that BuildKit takes. */
 import { BuildError } from './errors.ts';
 import { cleanPath } from './paths.ts';
+import { withoutPassword } from './redact.ts';
 
 export interface HttpUrl {
   readonly kind: 'http';
@@ -21,13 +22,32 @@ export interface GitUrl {
   readonly keepGitDir?: boolean;
   /** Absent: fetch them. */
   readonly submodules?: boolean;
+  /** The time of files: that of the commit (absent), or when they were written. */
+  readonly mtime?: 'commit' | 'checkout';
+  /** The commit is fetched as it is, whatever the ref stands for; `checksum` names it in full. */
+  readonly fetchByCommit?: boolean;
 }
 
 export type RemoteUrl = HttpUrl | GitUrl;
 
+const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const SCHEME = /^(https?|git|ssh):\/\//i;
 /** `user@host:path`, as scp(1) and git write it. */
 const SCP_LIKE = /^[A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9[][A-Za-z0-9.\]:-]*?:/;
+
+/** What the query of a repository's URL may say. */
+const QUERY = [
+  'ref',
+  'tag',
+  'branch',
+  'commit',
+  'checksum',
+  'subdir',
+  'keep-git-dir',
+  'submodules',
+  'mtime',
+  'fetch-by-commit',
+];
 
 const GITHUB = 'github.com/';
 
@@ -48,9 +68,21 @@ export function isRemoteContext(text: string): boolean {
 
 /** Reads what `isRemoteContext` recognises, undefined for anything else. Throws `invalid-argument`. */
 export function parseRemoteContext(text: string): RemoteUrl | undefined {
-  if (!text.startsWith(GITHUB)) return parseRemoteUrl(text);
+  const parsed = parseRemoteUrl(text.startsWith(GITHUB) ? githubUrl(text) : text);
+  if (parsed?.kind === 'git') pinnedCommit(parsed);
+  return parsed;
+}
+
+function githubUrl(text: string): string {
   const [path = '', rest = ''] = /^([^?#]*)([^]*)$/.exec(text)?.slice(1) ?? [];
-  return parseRemoteUrl(`https://${path.replace(/\/$/, '').replace(/(?:\.git)?$/, '.git')}${rest}`);
+  return `https://${path.replace(/\/$/, '').replace(/(?:\.git)?$/, '.git')}${rest}`;
+}
+
+/** The commit to fetch whatever the ref stands for, where the URL wants that. Throws `invalid-argument` where it names none in full. */
+export function pinnedCommit({ remote, checksum, fetchByCommit }: GitUrl): string | undefined {
+  if (fetchByCommit !== true) return undefined;
+  if (checksum !== undefined && isCommit(checksum)) return checksum;
+  throw invalid(remote, '"fetch-by-commit" needs the commit in full, 40 or 64 hex digits, as "checksum"');
 }
 
 /** Reads what `isRemoteUrl` recognises, undefined for anything else. Throws `invalid-argument`. */
@@ -78,6 +110,8 @@ interface Parts {
   checksum?: string;
   keepGitDir?: boolean;
   submodules?: boolean;
+  mtime?: 'commit' | 'checkout';
+  fetchByCommit?: boolean;
 }
 
 function gitUrl(text: string, remote: string, fragment: string, query: URLSearchParams): GitUrl {
@@ -108,6 +142,9 @@ function readQuery(parts: Parts, name: string, value: string, text: string): voi
     case 'submodules':
       parts.submodules = boolean(name, value, text);
       return;
+    case 'fetch-by-commit':
+      parts.fetchByCommit = boolean(name, value, text);
+      return;
   }
   if (value === '') throw invalid(text, `"${name}" has no value`);
   switch (name) {
@@ -121,8 +158,12 @@ function readQuery(parts: Parts, name: string, value: string, text: string): voi
     case 'checksum':
     case 'commit':
       return setOnce(parts, 'checksum', value, text);
+    case 'mtime':
+      if (value !== 'commit' && value !== 'checkout') throw invalid(text, '"mtime" is neither commit nor checkout');
+      parts.mtime = value;
+      return;
     default:
-      throw invalid(text, `"${name}" is not among ref, tag, branch, subdir, checksum, keep-git-dir and submodules`);
+      throw invalid(text, `"${name}" is not among ${QUERY.join(', ')}`);
   }
 }
 
@@ -154,6 +195,11 @@ function checkRef(ref: string, text: string): void {
   if (bad) throw invalid(text, `"${ref}" is not a name that git allows`);
 }
 
+/** Whether `text` is a commit with all its digits. */
+export function isCommit(text: string): boolean {
+  return COMMIT.test(text);
+}
+
 /** A commit as a user writes it: all digits or the first ones, at least seven. */
 export function isCommitPrefix(text: string): boolean {
   return /^[0-9a-f]{7,64}$/.test(text);
@@ -181,13 +227,6 @@ function decoded(text: string, part: string): string {
   } catch (error) {
     throw invalid(text, `"${part}" is not encoded as URLs are`, error);
   }
-}
-
-/** The URL as it may be shown: without the password or token in front of its host. */
-export function withoutPassword(url: string): string {
-  return url.replace(/^([a-z]+:\/\/)([^/@?#]*)@/i, (_, scheme: string, user: string) =>
-    user.includes(':') || /^https?:/i.test(scheme) ? `${scheme}xxxxx@` : `${scheme}${user}@`,
-  );
 }
 
 /** The name of the file that a URL stands for, undefined where its path has none. */

@@ -1,4 +1,5 @@
 /** Places in a source text, and how they are shown to a person. */
+import { withoutPasswords } from './redact.ts';
 
 /** A place in a text: both counted from 1; `column` in UTF-16 code units. */
 export interface Position {
@@ -46,17 +47,22 @@ export function codeFrame(range: SourceRange, context = 1): string {
       break;
     }
     const inside = number >= start.line && number <= lastLine;
-    const text = printable(lines[number - 1] ?? '').slice(0, MAX_FRAME_WIDTH);
+    const line = printable(lines[number - 1] ?? '');
+    const text = withoutPasswords(line).slice(0, MAX_FRAME_WIDTH);
     out.push(`${String(number).padStart(width)} ${inside ? '>>>' : '   '} | ${text}`.trimEnd());
-    if (inside && start.line === lastLine && start.column <= MAX_FRAME_WIDTH) {
-      const length = Math.max(
-        1,
-        Math.min(end.line === start.line ? end.column - start.column : 1, text.length - start.column + 1),
-      );
-      out.push(`${' '.repeat(width + 5)}| ${' '.repeat(start.column - 1)}${'^'.repeat(length)}`);
+    const from = shownLength(line, start.column - 1);
+    if (inside && start.line === lastLine && from < MAX_FRAME_WIDTH) {
+      const to = end.line === start.line ? shownLength(line, end.column - 1) : from + 1;
+      const length = Math.max(1, Math.min(to, text.length) - from);
+      out.push(`${' '.repeat(width + 5)}| ${' '.repeat(from)}${'^'.repeat(length)}`);
     }
   }
   return out.join('\n');
+}
+
+/** How long the first `length` characters of a line are once its passwords are taken out. */
+function shownLength(line: string, length: number): number {
+  return withoutPasswords(line.slice(0, length)).length;
 }
 
 /** One column a character, and nothing that a terminal would act upon. */

@@ -15,7 +15,7 @@ import { familiarReference, parseReference } from '../oci/reference.ts';
 import type { SnapshotId } from '../snapshot/types.ts';
 import { openAgents } from './agents.ts';
 import { Bases } from './bases.ts';
-import { openClientSide } from './client-side.ts';
+import { openClientSide, openSecrets } from './client-side.ts';
 import { isIgnoredBy, openInputs } from './inputs.ts';
 import { openRemotes } from './remotes.ts';
 import type { Services } from './services.ts';
@@ -49,7 +49,8 @@ async function buildImage(
   // From here on nothing that the build may find in the store is pruned.
   await using _lease = await services.lease();
   const sshAgents = await openAgents(request.sshAgents, signal);
-  await using remotes = openRemotes(services, { sshAgents });
+  const secrets = await openSecrets(request.secrets, signal);
+  await using remotes = openRemotes(services, { secrets, sshAgents });
   await using inputs = await openInputs(request.context, request.dockerfile, {
     remotes,
     keepGitDir: request.buildArgs.get('BUILDKIT_CONTEXT_KEEP_GIT_DIR') === '1',
@@ -57,7 +58,7 @@ async function buildImage(
   });
   const dockerfile = parseDockerfile(inputs.dockerfile);
   const bases = new Bases({ images: services.images, registry: services.registry, pull: request.pull, signal });
-  const clientOptions = { context: inputs.context, sshAgents, remotes, bases, signal };
+  const clientOptions = { context: inputs.context, secrets, sshAgents, remotes, bases, signal };
   const client = await openClientSide(services, request, clientOptions);
   const plan = await compile(dockerfile, {
     resolveBase: bases.resolve,

@@ -18,6 +18,7 @@ import { ruleNamed } from '../parser/lint/rules.ts';
 import { parseDockerfile } from '../parser/parse.ts';
 import { openAgents } from './agents.ts';
 import { platformOf } from './bases.ts';
+import { openSecrets } from './client-side.ts';
 import type { BuildInputs } from './inputs.ts';
 import { isIgnoredBy, openInputs } from './inputs.ts';
 import { openRemotes } from './remotes.ts';
@@ -80,7 +81,10 @@ async function withInputs<T>(
   work: (inputs: BuildInputs) => Promise<T>,
 ): Promise<T> {
   const sshAgents = await openAgents(given.sshAgents, signal);
-  await using remotes = openRemotes({ root, content: openContentStore(root) }, { sshAgents });
+  // No step runs that wants them.
+  const isRemote = context.kind === 'remote' || dockerfile.kind === 'url';
+  const secrets = await openSecrets(isRemote ? given.secrets : undefined, signal);
+  await using remotes = openRemotes({ root, content: openContentStore(root) }, { secrets, sshAgents });
   await using inputs = await openInputs(context, dockerfile, { remotes, keepGitDir: false, signal });
   return await work(inputs);
 }

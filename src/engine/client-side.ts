@@ -1,8 +1,8 @@
 /** What a client brings to a build besides the context and the Dockerfile: named contexts, secrets, agents, names of hosts. */
 import { BuildError } from '../core/errors.ts';
-import { withoutPassword } from '../core/remote-url.ts';
+import { withoutPassword } from '../core/redact.ts';
 import type { FileTree } from '../core/tree.ts';
-import type { SshAgent } from '../executor/types.ts';
+import type { SecretSource, SshAgent } from '../executor/types.ts';
 import type { CompileOptions, NamedContext } from '../frontend/types.ts';
 import type { Bases } from './bases.ts';
 import { openContextDirectory } from './inputs.ts';
@@ -21,6 +21,7 @@ export interface OpenedClientSide extends ClientSide {
 export interface ClientSideOptions {
   /** The build context. */
   readonly context: FileTree;
+  readonly secrets: ReadonlyMap<string, SecretSource>;
   readonly sshAgents: ReadonlyMap<string, SshAgent>;
   readonly remotes: Remotes;
   /** Learns of the images that contexts bring along. */
@@ -28,14 +29,13 @@ export interface ClientSideOptions {
   readonly signal: AbortSignal;
 }
 
-/** Opens directories and reads secrets; images are looked up when they are used. Throws `context-not-found`, `source-not-found`. */
+/** Opens directories; images are looked up when they are used. Throws `context-not-found`. */
 export async function openClientSide(
   services: Services,
   request: BuildRequest,
-  { context, sshAgents, remotes, bases, signal }: ClientSideOptions,
+  { context, secrets, sshAgents, remotes, bases, signal }: ClientSideOptions,
 ): Promise<OpenedClientSide> {
   const { shmSizeBytes, ulimits, entitlements, noCacheStages, extraHosts = [] } = request;
-  const secrets = await readSecrets(request.secrets, signal);
   const locals = new Map([['context', context]]);
   const contexts = new Map<string, NamedContext>();
   for (const [name, source] of request.namedContexts ?? []) {
@@ -56,10 +56,11 @@ export async function openClientSide(
   };
 }
 
-async function readSecrets(
+/** Reads the secrets of a build, once. Throws `source-not-found` and `limit-exceeded`. */
+export async function openSecrets(
   inputs: BuildRequest['secrets'],
   signal: AbortSignal,
-): Promise<ClientSide['session']['secrets']> {
+): Promise<ReadonlyMap<string, SecretSource>> {
   if (inputs === undefined || inputs.size === 0) return new Map();
   const secrets = await import('./secrets.ts');
   return secrets.readSecrets(inputs, signal);
@@ -74,7 +75,7 @@ async function openNamed(
     bases,
     remotes,
     signal,
-  }: Omit<ClientSideOptions, 'context' | 'sshAgents'> & { readonly locals: Map<string, FileTree> },
+  }: Omit<ClientSideOptions, 'context' | 'secrets' | 'sshAgents'> & { readonly locals: Map<string, FileTree> },
 ): Promise<NamedContext> {
   switch (source.kind) {
     case 'directory':

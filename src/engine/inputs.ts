@@ -4,7 +4,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import type { FileTree } from '../core/tree.ts';
 import { unreachable } from '../core/exhaustive.ts';
 import { rootedPath } from '../core/paths.ts';
-import { withoutPassword } from '../core/remote-url.ts';
+import { withoutPassword } from '../core/redact.ts';
 import { resolvePath } from '../core/tree.ts';
 import { BuildError, errnoOf } from '../core/errors.ts';
 import type { SourceFile } from '../core/source.ts';

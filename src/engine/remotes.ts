@@ -5,16 +5,18 @@ import { takeTurn } from '../cache/turn.ts';
 import { blobPath } from '../content/fs-store.ts';
 import { LocalTree } from '../context/local.ts';
 import { downloadTree } from '../context/download-tree.ts';
+import type { GitRemote } from '../context/credentials.ts';
 import type { GitSource } from '../context/git.ts';
 import type { Download, HttpSource } from '../context/http.ts';
 import { unreachable } from '../core/exhaustive.ts';
 import { BuildError } from '../core/errors.ts';
+import { withoutPassword } from '../core/redact.ts';
 import type { GitUrl } from '../core/remote-url.ts';
-import { parseRemoteContext, withoutPassword } from '../core/remote-url.ts';
+import { parseRemoteContext, pinnedCommit } from '../core/remote-url.ts';
 import type { FileTree } from '../core/tree.ts';
 import type { AgentSocket } from '../executor/agent-sockets.ts';
 import { keyDigest } from '../executor/keys.ts';
-import type { RemoteOptions, RemoteSource, RemoteSources, SshAgent } from '../executor/types.ts';
+import type { RemoteOptions, RemoteSource, RemoteSources, SecretSource, SshAgent } from '../executor/types.ts';
 import type { HttpClient } from '../registry/http.ts';
 import type { GitOp, HttpOp } from '../solver/op.ts';
 import type { Services } from './services.ts';
@@ -41,26 +43,14 @@ export interface Remotes extends RemoteSources, AsyncDisposable {
 const GIT_PATIENCE_MS = 30 * 60_000;
 
 /** What git and ssh take from the environment of the command line; the agent is another matter. */
-const GIT_ENVIRONMENT = [
-  'PATH',
-  'HOME',
-  'SSL_CERT_FILE',
-  'SSL_CERT_DIR',
-  'GIT_SSL_CAINFO',
-  'http_proxy',
-  'https_proxy',
-  'HTTPS_PROXY',
-  'no_proxy',
-  'NO_PROXY',
-  'all_proxy',
-  'ALL_PROXY',
-];
+const GIT_ENVIRONMENT = ['PATH', 'HOME', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'GIT_SSL_CAINFO'];
 
 /** The agent for repositories, as with BuildKit. */
 const GIT_AGENT = 'default';
 
 /** What servers may be told in the name of who builds. */
 export interface RemoteSession {
+  readonly secrets: ReadonlyMap<string, SecretSource>;
   readonly sshAgents: ReadonlyMap<string, SshAgent>;
 }
 
@@ -105,7 +95,10 @@ class BuildRemotes implements Remotes {
     const parsed = parseRemoteContext(url);
     switch (parsed?.kind) {
       case undefined:
-        throw new BuildError('context-not-found', `Cannot use "${url}" as the build context: it is not a URL`);
+        throw new BuildError(
+          'context-not-found',
+          `Cannot use "${withoutPassword(url)}" as the build context: it is not a URL`,
+        );
       case 'http': {
         const { openStreamContext } = await import('../context/tar.ts');
         const opened = this.#keep(await openStreamContext(await this.download(url, signal), { signal }));
@@ -120,10 +113,12 @@ class BuildRemotes implements Remotes {
   }
 
   async #gitContext(url: GitUrl, keepGitDir: boolean, signal: AbortSignal): Promise<RemoteContext> {
-    const { remote, ref, checksum, subdir, submodules = true } = url;
-    const git = await this.#openGit();
-    const commit = await git.resolve({ remote, ref, checksum, signal });
-    return this.#keep(await git.checkout({ remote, ref, commit, subdir, keepGitDir, submodules, signal }));
+    const { checksum, subdir, submodules = true } = url;
+    const ref = pinnedCommit(url) ?? url.ref;
+    const mtime = url.mtime === 'checkout' ? url.mtime : undefined;
+    const [git, place] = await Promise.all([this.#openGit(), this.#gitRemote(url.remote)]);
+    const commit = await git.resolve({ ...place, ref, checksum, signal });
+    return this.#keep(await git.checkout({ ...place, ref, commit, subdir, keepGitDir, submodules, mtime, signal }));
   }
 
   async #resolveHttp({ url, filename, checksum }: HttpOp, options: RemoteOptions): Promise<RemoteSource> {
@@ -149,18 +144,19 @@ class BuildRemotes implements Remotes {
   }
 
   async #resolveGit(op: GitOp, { signal }: RemoteOptions): Promise<RemoteSource> {
-    const { remote, ref, checksum, subdir, keepGitDir, submodules } = op;
-    const git = await this.#openGit();
-    const commit = await git.resolve({ remote, ref, checksum, signal });
+    const { ref, checksum, subdir, keepGitDir, submodules, mtime } = op;
+    const [git, place] = await Promise.all([this.#openGit(), this.#gitRemote(op.remote)]);
+    const commit = await git.resolve({ ...place, ref, checksum, signal });
     const content = keyDigest('tsbuild.git-content.v1', {
       commit,
       subdir,
       submodules,
       // A repository says where it came from.
-      ...(keepGitDir && { remote }),
+      ...(keepGitDir && { remote: place.remote }),
+      ...(mtime !== undefined && { mtime }),
     });
     const open = async (later: RemoteOptions): Promise<FileTree> => {
-      const options = { remote, ref, commit, subdir, keepGitDir, submodules, signal: later.signal };
+      const options = { ...place, ref, commit, subdir, keepGitDir, submodules, mtime, signal: later.signal };
       return this.#keep(await git.checkout(options)).tree;
     };
     return { content, open: onceOpened(open) };
@@ -171,21 +167,37 @@ class BuildRemotes implements Remotes {
     return opened;
   }
 
+  /** The value of a secret, if the build has it. */
+  readonly #secret = (id: string): Uint8Array | undefined => {
+    const secret = this.#session.secrets.get(id);
+    if (secret?.kind === 'file') throw new Error('secrets are read when a build begins');
+    return secret?.value;
+  };
+
+  async #gitRemote(url: string): Promise<GitRemote> {
+    const { gitRemote } = await import('../context/credentials.ts');
+    return gitRemote(url, this.#secret);
+  }
+
   #openHttp(): Promise<HttpSource> {
     this.#http ??= import('../context/http.ts').then(({ HttpSource: Source }) => {
       const sender = async (): Promise<HttpClient> => {
-        const { openHttp } = await import('../registry/http.ts');
-        return (this.#client ??= openHttp());
+        const [{ openHttp }, { proxyRule }] = await Promise.all([
+          import('../registry/http.ts'),
+          import('../core/proxy.ts'),
+        ]);
+        return (this.#client ??= openHttp({ proxy: proxyRule(process.env) }));
       };
       const dir = join(this.#services.root, StorePaths.downloads);
-      return new Source({ dir, sender, blobs: this.#services.content });
+      return new Source({ dir, sender, blobs: this.#services.content, secret: this.#secret });
     });
     return this.#http;
   }
 
   #openGit(): Promise<GitSource> {
-    this.#git ??= import('../context/git.ts').then(({ GitSource: Source }) => {
-      const env: Record<string, string> = {};
+    const modules = [import('../context/git.ts'), import('../core/proxy.ts')] as const;
+    this.#git ??= Promise.all(modules).then(([{ GitSource: Source }, { curlProxyEnvironment }]) => {
+      const env = curlProxyEnvironment(process.env);
       for (const name of GIT_ENVIRONMENT) {
         const value = process.env[name];
         if (value !== undefined) env[name] = value;

@@ -119,6 +119,7 @@ export type InspectRequest = Pick<
   | 'buildArgs'
   | 'target'
   | 'platform'
+  | 'secrets'
   | 'sshAgents'
   | 'namedContexts'
   | 'network'

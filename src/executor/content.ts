@@ -3,7 +3,7 @@ import type { HashedEntry } from '../cache/content-hash.ts';
 import { hashEntries } from '../cache/content-hash.ts';
 import type { ContentMemo } from '../cache/content-memo.ts';
 import type { Digest } from '../core/digest.ts';
-import { withoutPassword } from '../core/remote-url.ts';
+import { withoutPassword } from '../core/redact.ts';
 import type { FileTree } from '../core/tree.ts';
 import type { CopyAction, ExecMount, Op, Selection } from '../solver/op.ts';
 import type { OpContext, Vertex } from '../solver/types.ts';

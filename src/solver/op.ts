@@ -52,6 +52,8 @@ export interface GitOp {
   readonly checksum?: string;
   readonly keepGitDir: boolean;
   readonly submodules: boolean;
+  /** The time of files: when they are written; absent: that of the commit. */
+  readonly mtime?: 'checkout';
 }
 
 /** RUN. Input 0 is the root file system; the output is that file system after the command. */

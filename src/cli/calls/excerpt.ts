@@ -1,4 +1,5 @@
 /** The lines around a place, as Docker shows them. */
+import { withoutPasswords } from '../../core/redact.ts';
 import type { SourceRange } from '../../core/source.ts';
 import { printableText } from '../progress/log-lines.ts';
 
@@ -25,7 +26,7 @@ export function excerpt({ file, start, end }: SourceRange): string {
   const shown = lines.slice(from - 1, to).map((text, index) => {
     const number = from + index;
     const mark = number >= first && number <= last ? '>>>' : '   ';
-    return ` ${String(number).padStart(3)} | ${mark} ${printableText(text.replace(/\r$/, ''))}`;
+    return ` ${String(number).padStart(3)} | ${mark} ${withoutPasswords(printableText(text.replace(/\r$/, '')))}`;
   });
   return [`${file.name}:${first}`, RULER, ...shown, RULER, ''].join('\n');
 }

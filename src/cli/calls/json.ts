@@ -1,4 +1,5 @@
 /** Parts that the JSON of all calls has in common, with Docker's field names. */
+import { withoutPasswords } from '../../core/redact.ts';
 import type { SourceFile, SourceRange } from '../../core/source.ts';
 
 export interface JsonLocation {
@@ -17,7 +18,7 @@ export function jsonLocation({ start, end }: SourceRange): JsonLocation {
 }
 
 export function base64Text(file: SourceFile): string {
-  return Buffer.from(file.text).toString('base64');
+  return Buffer.from(withoutPasswords(file.text)).toString('base64');
 }
 
 export function formatJson(value: unknown): string {

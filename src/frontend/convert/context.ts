@@ -1,6 +1,7 @@
 /** What converting the instructions of one stage reads and changes. */
 import { BuildError } from '../../core/errors.ts';
 import type { Platform } from '../../core/platform.ts';
+import { withoutPasswords } from '../../core/redact.ts';
 import type { SourceRange } from '../../core/source.ts';
 import type { Instruction, Word } from '../../parser/types.ts';
 import type { GraphBuilder } from '../../solver/graph.ts';
@@ -63,7 +64,8 @@ export function stepText({ stage, isTrigger }: StepContext, instruction: Instruc
   const { kind, source, range } = instruction;
   const text = `${source.trimEnd()}${suffix}`;
   const line = displayText(stage, { text, range }, kind === 'run').replace(/^\S+/, (keyword) => keyword.toUpperCase());
-  return `${isTrigger ? 'ONBUILD ' : ''}${line}`;
+  const shown = kind === 'add' ? withoutPasswords(line) : line;
+  return `${isTrigger ? 'ONBUILD ' : ''}${shown}`;
 }
 
 /** RUN keeps its quotes and what only its shell knows. */

@@ -1,5 +1,6 @@
 /** COPY, ADD and WORKDIR: what changes files without running anything. */
 import { baseName, joinPath, rootedPath } from '../../core/paths.ts';
+import { withoutPasswords } from '../../core/redact.ts';
 import type { AddInstruction, CopyInstruction, Heredoc, WorkdirInstruction, Word } from '../../parser/types.ts';
 import type { CopyAction, FileAction, ModeChange, Owner } from '../../solver/op.ts';
 import { invalidHeredocName, invalidMode } from '../errors.ts';
@@ -68,7 +69,8 @@ export function convertCopy(step: StepContext, instruction: CopyLike): void {
     ...(instruction.parents ? ['--parents'] : []),
     ...(chown === undefined || chown === '' ? [] : [`--chown=${chown}`]),
     ...(chmod === undefined || chmod === '' ? [] : [`--chmod=${chmod}`]),
-    ...paths.map(({ text }) => text),
+    // Unlike Docker, which shows the password to all who get the image.
+    ...paths.map(({ text }) => (instruction.kind === 'add' ? withoutPasswords(text) : text)),
     ...heredocs.map(({ name: file }) => `<<${file}`),
     destination,
   ];

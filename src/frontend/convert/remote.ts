@@ -3,7 +3,8 @@ import { isDigest } from '../../core/digest.ts';
 import { BuildError } from '../../core/errors.ts';
 import { unreachable } from '../../core/exhaustive.ts';
 import type { HttpUrl, GitUrl, RemoteUrl } from '../../core/remote-url.ts';
-import { fileNameOf, isCommitPrefix, isRemoteUrl, parseRemoteUrl, withoutPassword } from '../../core/remote-url.ts';
+import { withoutPassword } from '../../core/redact.ts';
+import { fileNameOf, isCommitPrefix, isRemoteUrl, parseRemoteUrl, pinnedCommit } from '../../core/remote-url.ts';
 import type { AddInstruction, CopyInstruction, Word } from '../../parser/types.ts';
 import type { CopyAction, GitOp, HttpOp } from '../../solver/op.ts';
 import { invalidChecksum, namelessUrl, onlyForRemote, onlyForRepositories, remoteSource } from '../errors.ts';
@@ -60,7 +61,7 @@ export function remoteCopy(
   const op =
     remote.kind === 'http'
       ? httpOp(remote, target.destination, word, checksum)
-      : gitOp(remote, instruction.keepGitDir, checksum);
+      : gitOp(remote, instruction.keepGitDir, word, checksum);
   const vertex = stage.graph.add({ op, inputs: [], name: nameOf(op), locations: [word.range] });
   return {
     kind: 'copy',
@@ -84,29 +85,35 @@ function httpOp({ url }: HttpUrl, destination: string, word: Word, checksum: Che
   if (name === undefined && destination.endsWith('/')) throw namelessUrl(withoutPassword(url), word);
   const filename = name ?? UNNAMED;
   if (checksum === undefined) return { kind: 'http', url, filename };
+  const algorithm = /^([a-z0-9]+):/.exec(checksum.text)?.[1] ?? 'sha256';
+  if (algorithm !== 'sha256') {
+    throw invalidChecksum(`"${algorithm}" is not supported: want "sha256:" and 64 lower-case hex digits`, checksum);
+  }
   if (!isDigest(checksum.text)) {
     throw invalidChecksum(`"${checksum.text}" is not "sha256:" and 64 lower-case hex digits`, checksum);
   }
   return { kind: 'http', url, filename, checksum: checksum.text };
 }
 
-function gitOp(remote: GitUrl, keepGitDir: boolean | undefined, checksum: Checksum): GitOp {
+function gitOp(remote: GitUrl, keepGitDir: boolean | undefined, word: Word, checksum: Checksum): GitOp {
   if (checksum !== undefined && !isCommitPrefix(checksum.text)) {
     throw invalidChecksum(`"${checksum.text}" is not a commit: want 7 to 64 lower-case hex digits`, checksum);
   }
   if (checksum !== undefined && remote.checksum !== undefined && checksum.text !== remote.checksum) {
     throw invalidChecksum(`the URL says "${remote.checksum}", the flag "${checksum.text}"`, checksum);
   }
-  const ref = remote.ref ?? checksum?.text;
+  const commit = remote.checksum ?? checksum?.text;
+  const pinned = located(word, () => pinnedCommit({ ...remote, ...(commit !== undefined && { checksum: commit }) }));
+  const ref = pinned ?? remote.ref ?? commit;
   return {
     kind: 'git',
     remote: remote.remote,
     ...(ref !== undefined && { ref }),
     ...(remote.subdir !== undefined && { subdir: remote.subdir }),
-    ...(checksum !== undefined && { checksum: checksum.text }),
-    ...(remote.checksum !== undefined && { checksum: remote.checksum }),
+    ...(commit !== undefined && { checksum: commit }),
     keepGitDir: keepGitDir ?? remote.keepGitDir ?? false,
     submodules: remote.submodules ?? true,
+    ...(remote.mtime === 'checkout' && { mtime: remote.mtime }),
   };
 }
 
