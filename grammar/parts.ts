@@ -19,9 +19,10 @@ const BRACED = String.raw`\$\{[^{}\\\n]*(?:(?:\\[^\n]|\{[^{}\n]*\})[^{}\\\n]*)*\
 /** A word as Docker's shell lexer sees it, when it looks for heredocs. */
 const SHELL_WORD = new RegExp(String.raw`(?:[^${BLANK}\n'"\\$]|\\[^\n]|\\(?![^\n])|${SINGLE}|${DOUBLE}|${BRACED}|\$)+`);
 export const HEREDOC_WORD = new RegExp(
-  String.raw`[0-9]*<<-?(?:[^${BLANK}\n'"\\<]|\\[^\n<]|'[^'\n<]*'|"[^"\n<]*")+(?![^${BLANK}])`,
+  String.raw`[0-9]*<<(?!-(?:[${BLANK}]|(?![^\n])))-?(?:[^${BLANK}\n'"\\<]|\\[^\n<]|'[^'\n<]*'|"[^"\n<]*")+(?![^${BLANK}])`,
 );
-const HEREDOC = /^[0-9]*<<-?[^<]+$/;
+const HEREDOC = /^[0-9]*<<(?!-$)-?[^<]+$/;
+const LONE_MARKER = /^[0-9]*<<$/;
 
 /** A JSON string's value. */
 function decode(text: string): string {
@@ -59,7 +60,17 @@ let arrayLexer: moo.Lexer | undefined;
 export function markersIn(text: Token): readonly Token[] {
   if (!text.text.includes('<<')) return NO_TOKENS;
   const words = partsOf(text, (shellLexer ??= createShellLexer()));
-  return words.some((word) => word.type === 'stray') ? [] : words.filter((word) => word.type === 'heredoc');
+  return words.some((word) => word.type === 'stray')
+    ? []
+    : words.flatMap((word, i) => markerAt(text, word, words[i + 1]));
+}
+
+/** A marker's name may be the next word, but not after `<<-`. */
+function markerAt(text: Token, word: Token, next: Token | undefined): readonly Token[] {
+  if (word.type === 'heredoc') return [word];
+  if (!LONE_MARKER.test(word.text) || next === undefined || next.text.includes('<')) return NO_TOKENS;
+  const marker = text.text.slice(word.offset - text.offset, next.offset + next.text.length - text.offset);
+  return [{ ...word, type: 'heredoc', text: marker, value: marker }];
 }
 
 /** The strings of a `json` token, each with its place. */

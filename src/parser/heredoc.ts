@@ -8,11 +8,11 @@ export interface Marker {
 }
 
 /**
- * Reads a marker token: digits, `<<`, an optional `-`, and a word. Quotes in the word turn expansion off; an escaped
+ * Reads a marker token: digits, `<<`, an optional `-`, and a word, before which there may be blanks. Quotes in the word turn expansion off; an escaped
  * character does not, unlike in a shell.
  */
 export function parseMarker(text: string): Marker {
-  const match = /^([0-9]*)<<(-?)([^]*)$/.exec(text);
+  const match = /^([0-9]*)<<(-?)\s*([^]*)$/.exec(text);
   if (match === null) throw new Error(`Not a heredoc marker: ${text}`);
   const [, fileDescriptor = '', dash = '', word = ''] = match;
   let quoted = false;

@@ -12,7 +12,12 @@ const stringOf = (characters: string, minLength: number, maxLength: number): fc.
   fc.string({ unit: fc.constantFrom(...characters.split('')), minLength, maxLength });
 
 const name = stringOf(letters, 1, 8);
-const stageName = fc.tuple(stringOf('abcxyzABC', 1, 1), stringOf(`${letters}.-`, 0, 8)).map((parts) => parts.join(''));
+const stageName = fc
+  .tuple(
+    stringOf('abcxyzABC', 1, 2),
+    fc.array(fc.tuple(fc.constantFrom('', '-', '_', '.', '__', '---'), stringOf('abcXYZ019', 1, 3)), { maxLength: 3 }),
+  )
+  .map(([first, rest]) => first + rest.flat().join(''));
 /** What can stand between blanks in any list, and does not look like a flag, JSON or a heredoc. */
 const word = fc
   .tuple(stringOf(`${letters}./$é"'`, 1, 1), stringOf(`${letters}./-:=*?${'$'}{}\\"'[],@`, 0, 12))

@@ -1,5 +1,5 @@
 /** COPY, ADD and WORKDIR: what changes files without running anything. */
-import { baseName, joinPath, rootedPath } from '../../core/paths.ts';
+import { joinPath, rootedPath } from '../../core/paths.ts';
 import { withoutPasswords } from '../../core/redact.ts';
 import type { AddInstruction, CopyInstruction, Heredoc, WorkdirInstruction, Word } from '../../parser/types.ts';
 import type { CopyAction, FileAction, ModeChange, Owner } from '../../solver/op.ts';
@@ -134,8 +134,9 @@ function pivotedPath(text: string): string {
 }
 
 function heredocAction({ stage }: StepContext, heredoc: Heredoc, target: Target): FileAction {
-  const { name, content, expand, range } = heredoc;
-  if (baseName(rootedPath(name)) !== name) throw invalidHeredocName(name, heredoc);
+  const { content, expand, range } = heredoc;
+  const name = rootedPath(heredoc.name).slice(1);
+  if (name === '' || name.includes('/')) throw invalidHeredocName(heredoc.name, heredoc);
   const { mode, ...place } = target;
   return {
     kind: 'mkfile',
