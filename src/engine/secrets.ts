@@ -1,5 +1,6 @@
 /** The secrets of a build, read once when it begins: a pipe cannot be read again, and all steps see the same value. */
 import { constants, createReadStream, fstatSync, openSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { addAbortSignal } from 'node:stream';
 import type { Readable } from 'node:stream';
 import { BuildError, errnoOf, throwIfAborted } from '../core/errors.ts';
@@ -27,7 +28,7 @@ async function readSecretFile(id: string, path: string, signal: AbortSignal): Pr
     // Neither opening a named pipe nor reading it may block a thread, which nothing could end. It is opened once: whether its writer
     // has gone is only told to a reader who was there.
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stream = fstatSync(fd).isFIFO() ? await pipeOf(fd) : createReadStream('', { fd, end: MAX_SECRET_BYTES });
+    const stream = fstatSync(fd).isFIFO() ? pipeOf(fd) : createReadStream('', { fd, end: MAX_SECRET_BYTES });
     return await readAll(stream, signal);
   } catch (error) {
     throwIfAborted(signal);
@@ -40,8 +41,7 @@ async function readSecretFile(id: string, path: string, signal: AbortSignal): Pr
   }
 }
 
-async function pipeOf(fd: number): Promise<Readable> {
-  const { Socket } = await import('node:net');
+function pipeOf(fd: number): Readable {
   return new Socket({ fd, readable: true, writable: false });
 }
 
