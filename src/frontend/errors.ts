@@ -43,6 +43,13 @@ export function noSuchStageNumber(number: string, count: number, { range }: Plac
   return new BuildError('unknown-stage', message, { locations: [range] });
 }
 
+export function mountFromNumber(number: string, { range }: Place): BuildError {
+  return new BuildError('unknown-stage', `Cannot mount from "${number}": RUN knows stages by their names alone`, {
+    locations: [range],
+    hint: 'give the stage a name with "AS name"',
+  });
+}
+
 export function stageIsLater(name: string, isOwn: boolean, { range }: Place): BuildError {
   const why = isOwn ? 'it is the stage itself' : 'it stands below';
   return new BuildError('circular-stage', `Cannot take files from stage "${name}": ${why}`, {

@@ -108,7 +108,8 @@ class Reacher {
     const { stages, contexts } = this.#options;
     const steps = instructions.map(async (instruction) => {
       const sources = sourcesOf(instruction).map(async ({ name, range }) => {
-        const source = name === undefined ? BUILD_CONTEXT : resolveSource(name, stage, stages, contexts, range);
+        const source =
+          name === undefined ? BUILD_CONTEXT : resolveSource(name, instruction, stage, stages, contexts, range);
         return this.#source(stage, source, undefined, range);
       });
       return { instruction, isTrigger, sources: await inOrder(...sources) };

@@ -13,6 +13,7 @@ import {
   blankPlatform,
   invalidBase,
   localPlatform,
+  mountFromNumber,
   noSuchStageNumber,
   stageInUpperCase,
   stageIsLater,
@@ -171,17 +172,18 @@ function stageOfContext(name: string, key: string, stages: readonly Stage[]): St
 }
 
 /**
- * What `name` means in an instruction of `user`: a stage above it by name or number, a named context, or an image. Of several stages
- * with one name it is the nearest above. Throws `circular-stage`, `unknown-stage`.
+ * What `name` means in `instruction` of `user`: a stage above it by name or, for COPY, by number, a named context, or an image. Of several
+ * stages with one name it is the nearest above. Throws `circular-stage`, `unknown-stage`.
  */
 export function resolveSource(
   name: string,
+  instruction: Instruction,
   user: Stage,
   stages: readonly Stage[],
   contexts: NamedContexts,
   range: SourceRange,
 ): SourceName {
-  if (/^\d+$/.test(name)) {
+  if (/^\d+$/.test(name) && instruction.kind !== 'run') {
     const stage = stages[Number(name)];
     if (stage === undefined) throw noSuchStageNumber(name, stages.length, { range });
     if (stage.index >= user.index) throw stageIsLater(name, stage === user, { range });
@@ -193,7 +195,9 @@ export function resolveSource(
   if (named.length > 0) throw stageIsLater(name, named.includes(user), { range });
   if (name === 'scratch') return { kind: 'scratch' };
   const context = contexts.find(name);
-  return context === undefined ? { kind: 'image', name } : sourceOf(context, stages);
+  if (context !== undefined) return sourceOf(context, stages);
+  if (/^\d+$/.test(name) && stages[Number(name)] !== undefined) throw mountFromNumber(name, { range });
+  return { kind: 'image', name };
 }
 
 /** The stage to build; a target is a name, never a number. Throws `unknown-stage`. */

@@ -85,8 +85,10 @@ export function convertWorkdir(step: StepContext, instruction: WorkdirInstructio
   const path = joinPath(draft.workingDir, written);
   // An absolute path is put into the image as it is written.
   draft.workingDir = written.startsWith('/') ? written : path;
-  draft.addHistory(`WORKDIR ${draft.workingDir}`, path !== '/');
-  if (path === '/') return;
+  // Another spelling of the root is a layer for Docker.
+  const isRoot = draft.workingDir === '/';
+  draft.addHistory(`WORKDIR ${draft.workingDir}`, !isRoot);
+  if (isRoot) return;
   const owner = draft.user === '' ? {} : { owner: parseOwner(draft.user) };
   stage.root = addVertex(step, {
     op: { kind: 'file', actions: [{ kind: 'mkdir', path, mode: 0o755, ...owner }] },
