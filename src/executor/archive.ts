@@ -12,7 +12,7 @@ import { cleanPath, parentPath, pathParts } from '../core/paths.ts';
 import { unreachable } from '../core/exhaustive.ts';
 import { decompress } from '../layer/compress.ts';
 import type { TarEntry } from '../layer/reader.ts';
-import { readTar } from '../layer/reader.ts';
+import { DEFAULT_TAR_LIMITS, readTar, startsLikeTar } from '../layer/reader.ts';
 import type { FileContent, Metadata } from '../runtime-native/tree-types.ts';
 import type { CopyAction } from '../solver/op.ts';
 import type { CopyContext } from './copy.ts';
@@ -33,13 +33,13 @@ export async function unpackArchive(
   context: CopyContext,
 ): Promise<boolean> {
   const host = context.tree.hostPath(source.path);
-  if (!(await isArchive(host))) return false;
+  if (!(await startsLikeTar(decompress(open(host))))) return false;
   const { destination, owner, signal } = context;
   const root = destination.resolve(cleanPath(`/${action.destination}`));
   await destination.makeDirectories(root, newDirectory(undefined, owner));
   const unpacking = new Unpacking(source.path, root, context);
   try {
-    for await (const entry of readTar(decompress(open(host)))) {
+    for await (const entry of readTar(decompress(open(host)), DEFAULT_TAR_LIMITS, 'stop')) {
       throwIfAborted(signal);
       await unpacking.add(entry);
     }
@@ -47,19 +47,6 @@ export async function unpackArchive(
     throw error instanceof BuildError && error.code === 'invalid-archive' ? brokenArchive(source.path, error) : error;
   }
   return true;
-}
-
-/** Whether the first entry of a tar can be read, whatever it is compressed with. */
-async function isArchive(host: string): Promise<boolean> {
-  const entries = readTar(decompress(open(host)));
-  try {
-    return (await entries.next()).done !== true;
-  } catch (error) {
-    if (error instanceof BuildError && error.code === 'invalid-archive') return false;
-    throw error;
-  } finally {
-    await entries.return();
-  }
 }
 
 function open(host: string): AsyncIterable<Uint8Array> {

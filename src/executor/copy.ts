@@ -29,6 +29,8 @@ export interface CopyContext {
   readonly signal: AbortSignal;
 }
 
+const NO_DEVICE = { major: 0, minor: 0 };
+
 /** Copies one source; throws `path-conflict` where types do not agree. */
 export async function copySource(action: CopyAction, source: SelectedSource, context: CopyContext): Promise<void> {
   const [root] = source.entries;
@@ -101,11 +103,14 @@ class Copier {
       case 'symlink':
         return destination.symlink(target, tree.readlink(path), metadata);
       case 'fifo':
+        return destination.node(target, 'fifo', NO_DEVICE, metadata);
       case 'character':
       case 'block':
-        return destination.node(target, entry.type, entry.device ?? { major: 0, minor: 0 }, metadata);
+        // BuildKit makes every device that it copies one of characters.
+        return destination.node(target, 'character', entry.device ?? NO_DEVICE, metadata);
       case 'socket':
-        return;
+        // Nobody listens at a copy; BuildKit leaves an empty file.
+        return destination.file(target, metadata, { kind: 'bytes', data: new Uint8Array() });
       default:
         return unreachable(entry.type);
     }

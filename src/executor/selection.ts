@@ -145,7 +145,7 @@ function walkTree(tree: FileTree, root: string, options: WalkOptions): SelectedE
   for (let step = 1, visit = stack.pop(); visit !== undefined; step++, visit = stack.pop()) {
     if (step % MAX_STEPS_BETWEEN_CHECKS === 0) throwIfAborted(options.signal);
     const entry = tree.lstat(visit.path);
-    if (entry === undefined || entry.type === 'socket') continue;
+    if (entry === undefined) continue;
     const { path, relative } = visit;
     const filtered = relative !== '';
     const included = filtered && include !== undefined ? include.match(relative, visit.included) : undefined;

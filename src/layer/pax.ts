@@ -16,7 +16,7 @@ export interface PaxFields {
   gid?: number;
   mtimeNs?: bigint;
   xattrs?: Map<string, Uint8Array>;
-  /** There are records of GNU's sparse formats. */
+  /** The records of GNU's sparse formats, without `GNU.sparse.`. */
   sparse?: Map<string, string>;
 }
 
@@ -62,10 +62,14 @@ function setField(fields: PaxFields, key: string, value: Buffer): void {
     // A copy: the buffer belongs to the stream.
     fields.xattrs.set(key.slice(XATTR_PREFIX.length), Uint8Array.from(value));
   } else if (key.startsWith('GNU.sparse.')) {
-    fields.sparse ??= new Map();
-    // Sparse format 0.0 repeats its keys; that is all that has to be known about it.
-    fields.sparse.set(key.slice('GNU.sparse.'.length), decodePath(value));
+    addSparse((fields.sparse ??= new Map()), key.slice('GNU.sparse.'.length), decodePath(value));
   }
+}
+
+/** Format 0.0 repeats two keys for each part of the file; 0.1 has all of them in one. */
+function addSparse(sparse: Map<string, string>, key: string, value: string): void {
+  if (key !== 'offset' && key !== 'numbytes') sparse.set(key, value);
+  else sparse.set('map', sparse.has('map') ? `${sparse.get('map')},${value}` : value);
 }
 
 function set<K extends keyof PaxFields>(

@@ -5,6 +5,7 @@
  * not know. The content of an entry is read before the next entry is asked for, or passed over.
  */
 import { decodePath } from '../core/path-bytes.ts';
+import { BuildError } from '../core/errors.ts';
 import type { EntryType } from '../core/tree.ts';
 import { ByteReader } from './bytes.ts';
 import { archiveLimit, invalidArchive } from './errors.ts';
@@ -12,6 +13,8 @@ import type { Header } from './header.ts';
 import { BLOCK, isZeroBlock, parseHeader } from './header.ts';
 import type { PaxFields } from './pax.ts';
 import { parsePax } from './pax.ts';
+import type { SparseRecords } from './sparse.ts';
+import { expandSparse, sparseSize } from './sparse.ts';
 
 export type TarEntryType = Exclude<EntryType, 'socket'> | 'link';
 
@@ -61,10 +64,27 @@ const MAX_ID = 0xffff_fffe;
 /** Extended headers in front of one entry. */
 const MAX_EXTENDED = 16;
 
-/** Throws `invalid-archive` or `limit-exceeded`. Reads `source` to its end, also beyond the end of the archive. */
+/** Whether `source` begins like an archive with at least one entry, whatever can be read of it. */
+export async function startsLikeTar(source: AsyncIterable<Uint8Array>): Promise<boolean> {
+  const reader = new ByteReader(source);
+  try {
+    return (await nextHeader(reader, {}, DEFAULT_TAR_LIMITS)) !== undefined;
+  } catch (error) {
+    if (error instanceof BuildError && error.code === 'invalid-archive') return false;
+    throw error;
+  } finally {
+    await reader.stop();
+  }
+}
+
+/**
+ * Throws `invalid-archive` or `limit-exceeded`. Reads `source` to its end, also beyond the end of the archive, unless `after` says that
+ * what is there does not matter.
+ */
 export async function* readTar(
   source: AsyncIterable<Uint8Array>,
   limits: TarLimits = DEFAULT_TAR_LIMITS,
+  after: 'drain' | 'stop' = 'drain',
 ): AsyncGenerator<TarEntry, void> {
   const reader = new ByteReader(source);
   const globals: PaxFields = {};
@@ -77,18 +97,29 @@ export async function* readTar(
       yield entry;
       await entry.content.finish();
     }
-    await reader.drain();
-    finished = true;
+    if (after === 'drain') {
+      await reader.drain();
+      finished = true;
+    }
   } finally {
     if (!finished) await reader.stop();
   }
 }
 
 interface OpenEntry extends TarEntry {
-  readonly content: Content;
+  readonly content: AsyncIterable<Uint8Array> & { finish(): Promise<void> };
 }
 
 async function nextEntry(reader: ByteReader, globals: PaxFields, limits: TarLimits): Promise<OpenEntry | undefined> {
+  const next = await nextHeader(reader, globals, limits);
+  return next === undefined ? undefined : openEntry(reader, next.header, next.fields, limits);
+}
+
+async function nextHeader(
+  reader: ByteReader,
+  globals: PaxFields,
+  limits: TarLimits,
+): Promise<{ readonly header: Header; readonly fields: PaxFields } | undefined> {
   // Applied when the entry comes, because a global header may still come between.
   const local: ((fields: PaxFields) => void)[] = [];
   for (;;) {
@@ -128,17 +159,18 @@ async function nextEntry(reader: ByteReader, globals: PaxFields, limits: TarLimi
     const fields: PaxFields = { ...globals };
     if (globals.xattrs !== undefined) fields.xattrs = new Map(globals.xattrs);
     for (const apply of local) apply(fields);
-    return openEntry(reader, header, fields, limits);
+    return { header, fields };
   }
 }
 
 function openEntry(reader: ByteReader, header: Header, pax: PaxFields, limits: TarLimits): OpenEntry {
-  const path = pax.path ?? header.name;
+  const { sparse } = pax;
+  const path = sparse?.get('name') ?? pax.path ?? header.name;
   const linkPath = pax.linkPath ?? header.linkName;
+  const storedSize = pax.size ?? header.size;
   // Before directories had a type, a slash told them.
-  const type = header.type === '0' && path.endsWith('/') ? 'directory' : TYPES[header.type];
-  if (header.type === 'S' || pax.sparse !== undefined)
-    throw invalidArchive(`"${path}" is a sparse file in a format of GNU tar`);
+  const type = header.type === '0' && path.endsWith('/') && storedSize === 0 ? 'directory' : TYPES[header.type];
+  if (header.type === 'S') throw invalidArchive(`"${path}" is a sparse file in the old format of GNU tar`);
   if (type === undefined) throw invalidArchive(`"${path}" has the unknown type "${header.type}"`);
   if (path.length > limits.maxPathBytes || linkPath.length > limits.maxPathBytes) {
     throw archiveLimit(`a path has more than ${limits.maxPathBytes} bytes: "${path.slice(0, 80)}..."`);
@@ -148,20 +180,22 @@ function openEntry(reader: ByteReader, header: Header, pax: PaxFields, limits: T
   if (uid < 0 || uid > MAX_ID || gid < 0 || gid > MAX_ID)
     throw invalidArchive(`the owner ${uid}:${gid} of "${path}" is out of range`);
   // Other entries have no content, whatever their size says.
-  const size = type === 'file' ? (pax.size ?? header.size) : 0;
-  const buffered = reader.takeNow(padded(size))?.subarray(0, size);
+  const stored = type === 'file' ? storedSize : 0;
+  const isSparse = type === 'file' && sparse !== undefined;
+  const buffered = isSparse ? undefined : reader.takeNow(padded(stored))?.subarray(0, stored);
+  const content = new Content(reader, stored, buffered);
   return {
     path,
     type,
     mode: header.mode & 0o7777,
     uid,
     gid,
-    size,
+    size: isSparse ? sparseSize(sparse) : stored,
     mtimeNs: pax.mtimeNs ?? BigInt(header.mtimeSeconds) * 1_000_000_000n,
     linkPath,
     device: { major: header.major, minor: header.minor },
     xattrs: pax.xattrs ?? NO_XATTRS,
-    content: new Content(reader, size, buffered),
+    content: isSparse ? new SparseContent(sparse, content) : content,
     buffered,
   };
 }
@@ -197,6 +231,24 @@ class Content implements AsyncIterable<Uint8Array> {
     const rest = this.left + this.padding;
     this.left = this.padding = 0;
     if (rest > 0) await this.reader.skip(rest);
+  }
+}
+
+class SparseContent implements AsyncIterable<Uint8Array> {
+  private readonly records: SparseRecords;
+  private readonly stored: Content;
+
+  constructor(records: SparseRecords, stored: Content) {
+    this.records = records;
+    this.stored = stored;
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void> {
+    return expandSparse(this.records, this.stored);
+  }
+
+  finish(): Promise<void> {
+    return this.stored.finish();
   }
 }
 

@@ -125,13 +125,15 @@ test('a path that is too long to be opened is an error, a name that cannot exist
   assert.is(open(temp.path).lstat(`/${'x'.repeat(300)}`), undefined);
 });
 
-test('sockets are no part of a context', async () => {
+test('sockets are entries like others', async () => {
   await using temp = await tempDir();
   fill(temp.path, ['a']);
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(join(temp.path, 's'), resolve));
-  assert.equal(open(temp.path).readdir('/'), ['a']);
+  const tree = open(temp.path);
+  const types = tree.readdir('/').map((name) => `${name} ${tree.lstat(`/${name}`)?.type}`);
   await new Promise((resolve) => server.close(resolve));
+  assert.equal(types, ['a file', 's socket']);
 });
 
 test('names that are not UTF-8 come back unchanged', async () => {

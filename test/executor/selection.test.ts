@@ -47,8 +47,8 @@ test('a file is itself', () => {
   assert.equal(selected('a.txt'), ['a.txt: .']);
 });
 
-test('a directory comes with all below it, sorted, without sockets', () => {
-  assert.equal(selected('/dir'), ['dir: . empty link one sub sub/deep sub/deep/three sub/two']);
+test('a directory comes with all below it, sorted', () => {
+  assert.equal(selected('/dir'), ['dir: . empty link one socket sub sub/deep sub/deep/three sub/two']);
 });
 
 test('links in the named path are followed, those below are not', () => {
@@ -107,10 +107,10 @@ test('a missing source says who hides it', () => {
 });
 
 test('excludes are relative to the source and spare the source itself', () => {
-  assert.equal(selected('/dir', ['sub']), ['dir: . empty link one']);
-  assert.equal(selected('/dir', ['dir/sub', 'on?']), ['dir: . empty link sub sub/deep sub/deep/three sub/two']);
+  assert.equal(selected('/dir', ['sub']), ['dir: . empty link one socket']);
+  assert.equal(selected('/dir', ['dir/sub', 'on?']), ['dir: . empty link socket sub sub/deep sub/deep/three sub/two']);
   assert.equal(selected('/dir', ['**', '!**/three']), ['dir: . sub sub/deep sub/deep/three']);
-  assert.equal(selected('/dir', ['sub/*', '!sub/two']), ['dir: . empty link one sub sub/two']);
+  assert.equal(selected('/dir', ['sub/*', '!sub/two']), ['dir: . empty link one socket sub sub/two']);
   assert.equal(selected('/a.txt', ['*.txt']), ['a.txt: .']);
   assert.equal(selected('/real', ['/file']), ['real: . file'], 'a leading slash matches nothing');
 });
@@ -119,7 +119,9 @@ test('--parents keeps the path from the root or from the pivot', () => {
   const parents = { parents: true };
   assert.equal(selected('/dir/sub/two', [], parents), [': . dir dir/sub dir/sub/two']);
   assert.equal(selected('./dir/./sub/*', [], parents), [': . sub sub/deep sub/deep/three sub/two']);
-  assert.equal(selected('/dir', ['**/deep'], parents), [': . dir dir/empty dir/link dir/one dir/sub dir/sub/two']);
+  assert.equal(selected('/dir', ['**/deep'], parents), [
+    ': . dir dir/empty dir/link dir/one dir/socket dir/sub dir/sub/two',
+  ]);
   assert.equal(selected('/**/x.txt', [], parents), [': . d1 d1/x.txt d2 d2/x.txt']);
   assert.equal(selected('/**/none', [], parents), []);
   throwsWith('source-not-found', () => selected('/dir/none', [], parents));

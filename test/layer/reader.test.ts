@@ -188,11 +188,60 @@ test('stops the source when the reader is left early', async () => {
   assert.is(stopped, true);
 });
 
+const sparse = (size: string, map: string): RawEntry =>
+  pax(['GNU.sparse.size', size], ['GNU.sparse.map', map], ['GNU.sparse.name', 'real']);
+
+test('reads sparse files of every PAX format', async () => {
+  using lab = new Lab();
+  const file = lab.path('holes');
+  const whole = Buffer.alloc(3 << 20);
+  for (let part = 0; part < 40; part++) whole.fill(65 + (part % 26), part * 65536, part * 65536 + 100);
+  fs.writeFileSync(file, '');
+  fs.truncateSync(file, whole.length);
+  const fd = fs.openSync(file, 'r+');
+  for (let part = 0; part < 40; part++) fs.writeSync(fd, whole, part * 65536, 100, part * 65536);
+  fs.closeSync(fd);
+  for (const version of ['0.0', '0.1', '1.0']) {
+    const args = [
+      '--format=pax',
+      '-S',
+      `--sparse-version=${version}`,
+      '--hole-detection=raw',
+      '-cf',
+      '-',
+      '-C',
+      lab.dir,
+    ];
+    const tar = execFileSync('tar', [...args, 'holes'], { maxBuffer: 1 << 26 });
+    assert.ok(tar.length < 1 << 20, 'the host made it sparse');
+    const [entry] = await read(tar, 1000);
+    assert.is(entry?.path, 'holes');
+    assert.is(entry?.size, whole.length);
+    assert.ok(Buffer.from(entry?.text ?? '').equals(whole), version);
+  }
+});
+
+test('an entry after a sparse file is found, read or not', async () => {
+  const bytes = tarOf(sparse('6', '1,2,5,1'), { name: 'a', content: 'xyz' }, { name: 'b', content: 'next' });
+  assert.equal(
+    (await read(bytes)).map(({ path, text }) => [path, text]),
+    [
+      ['real', '\0xy\0\0z'],
+      ['b', 'next'],
+    ],
+  );
+  const paths: string[] = [];
+  for await (const entry of readTar(chunked(bytes))) paths.push(entry.path);
+  assert.equal(paths, ['real', 'b']);
+});
+
 const CORRUPT: readonly (readonly [string, Buffer, RegExp])[] = [
   ['a wrong checksum', Buffer.concat([rawEntry({ name: 'a' }).fill('b', 0, 1), TRAILER]), /checksum/],
   ['an unknown type', tarOf({ name: 'a', type: 'Q' }), /unknown type "Q"/],
   ['a sparse file', tarOf({ name: 'a', type: 'S' }), /sparse/],
-  ['a sparse file in PAX', tarOf(pax(['GNU.sparse.major', '1']), { name: 'a' }), /sparse/],
+  ['a sparse file without a size', tarOf(pax(['GNU.sparse.major', '1']), { name: 'a' }), /sparse/],
+  ['a sparse file beyond its size', tarOf(sparse('3', '0,2,4,1'), { name: 'a', content: 'abc' }), /map of a sparse/],
+  ['a sparse file with too little', tarOf(sparse('9', '0,5'), { name: 'a', content: 'abc' }), /less content/],
   ['letters in a number', tarOf({ name: 'a', patch: [[108, Buffer.from('00x0000')]] }), /number/],
   ['a PAX record without an end', tarOf({ name: 'x', type: 'x', content: '20 path=a\n' }, { name: 'a' }), /PAX/],
   ['a PAX record without a key', tarOf({ name: 'x', type: 'x', content: '5 =a\n' }, { name: 'a' }), /PAX/],

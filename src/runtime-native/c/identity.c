@@ -155,8 +155,7 @@ static void find_home(char *passwd, struct identity *identity) {
   while (next_passwd(&passwd, &entry)) {
     if (entry.uid != identity->uid)
       continue;
-    if (entry.home != NULL && entry.home[0] != '\0')
-      snprintf(identity->home, sizeof identity->home, "%s", entry.home);
+    snprintf(identity->home, sizeof identity->home, "%s", entry.home == NULL ? "" : entry.home);
     return;
   }
 }
