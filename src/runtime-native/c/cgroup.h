@@ -12,6 +12,8 @@
 
 #include "error.h"
 
+/* Memory of a container's costs time at its start, so there is as little of it as serves. */
+#define CGROUP_PATH_MAX 1024
 #define CGROUP_HIERARCHIES_MAX 24
 
 enum cgroup_version { CGROUP_NONE, CGROUP_V1, CGROUP_V2 };
@@ -22,7 +24,7 @@ struct cgroup_hierarchy {
   /* Name of its directory in /sys/fs/cgroup. */
   char name[128];
   /* Host directory of the container's group, or of the caller's where the container has none of its own. */
-  char path[PATH_MAX];
+  char path[CGROUP_PATH_MAX];
   /* The group, if it is the container's own; else -1. */
   int directory;
 };
