@@ -90,6 +90,8 @@ export const Stage = {
   identity: 24,
   lookup: 25,
   exec: 26,
+  hook: 27,
+  sysctl: 28,
 } as const;
 
 /** What the runtime was doing, for the stages whose failure is the machine's. */
@@ -110,6 +112,8 @@ const MACHINE_STAGES: Readonly<Record<number, string>> = {
   [Stage.seccomp]: 'load its system call filter',
   [Stage.capabilities]: 'set its capabilities',
   [Stage.identity]: 'change to its user',
+  [Stage.hook]: 'run a hook',
+  [Stage.sysctl]: 'set a kernel parameter',
 };
 
 const ERRNO = constants.errno;

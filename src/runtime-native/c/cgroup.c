@@ -73,10 +73,15 @@ static bool is_wanted(const struct cgroup_hierarchy *hierarchy) {
   return list[0] == '\0' || strstr(list, "memory") != NULL || strstr(list, "devices") != NULL;
 }
 
-static int restrict_devices(enum cgroup_version version, const struct cgroup_hierarchy *hierarchy) {
+static int restrict_devices(enum cgroup_version version, const struct cgroup_hierarchy *hierarchy,
+                            const struct container_spec *spec) {
+  if (spec->device_rules == NULL)
+    return 0;
   if (version == CGROUP_V2)
-    return device_rules_v2(hierarchy->directory);
-  return strstr(hierarchy->controllers, "devices") == NULL ? 0 : device_rules_v1(hierarchy->directory);
+    return device_rules_v2(hierarchy->directory, spec->device_rules, spec->device_rule_count);
+  return strstr(hierarchy->controllers, "devices") == NULL
+             ? 0
+             : device_rules_v1(hierarchy->directory, spec->device_rules, spec->device_rule_count);
 }
 
 /* The descriptor of the new group `name`, -1 with errno. */
@@ -98,7 +103,7 @@ static int try_group(enum cgroup_version version, int base, const char *name) {
 
 /* 0 also when the group cannot be made here; the hierarchy then keeps the caller's. */
 static int make_group(enum cgroup_version version, struct cgroup_hierarchy *hierarchy, const char *name,
-                      bool all_devices, struct error *error) {
+                      const struct container_spec *spec, struct error *error) {
   cleanup_fd int base = open(hierarchy->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (base < 0)
     return 0;
@@ -114,7 +119,7 @@ static int make_group(enum cgroup_version version, struct cgroup_hierarchy *hier
   int written = snprintf(hierarchy->path + used, sizeof hierarchy->path - used, "/" PARENT "/%s", name);
   if (written < 0 || (size_t)written >= sizeof hierarchy->path - used)
     return fail(error, STAGE_CGROUP, ENAMETOOLONG, "%s", name);
-  if (!all_devices && restrict_devices(version, hierarchy) < 0 && !is_denied(errno))
+  if (restrict_devices(version, hierarchy, spec) < 0 && !is_denied(errno))
     return fail(error, STAGE_CGROUP, errno, "%s: device rules", hierarchy->path);
   return 0;
 }
@@ -129,15 +134,15 @@ static long host_pid(void) {
   return strtol(text, NULL, 10);
 }
 
-int cgroup_create(struct cgroup *cgroup, const struct cgroup *found, const char *id, bool all_devices,
+int cgroup_create(struct cgroup *cgroup, const struct cgroup *found, const struct container_spec *spec,
                   struct error *error) {
   *cgroup = *found;
   char name[160];
-  snprintf(name, sizeof name, "%s.%ld", id, host_pid());
+  snprintf(name, sizeof name, "%s.%ld", spec->id, host_pid());
   for (size_t i = 0; i < cgroup->count; i++) {
     if (!is_wanted(&cgroup->hierarchies[i]))
       continue;
-    if (make_group(cgroup->version, &cgroup->hierarchies[i], name, all_devices, error) < 0) {
+    if (make_group(cgroup->version, &cgroup->hierarchies[i], name, spec, error) < 0) {
       cgroup_remove(cgroup);
       return -1;
     }

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "error.h"
+#include "spec.h"
 
 /* Memory of a container's costs time at its start, so there is as little of it as serves. */
 #define CGROUP_PATH_MAX 1024
@@ -38,8 +39,8 @@ struct cgroup {
 /* Removes the groups that killed runtimes left in the hierarchies that cgroup_find has found. */
 void cgroup_sweep(const struct cgroup *found);
 
-/* Makes the groups for `id` in the hierarchies that cgroup_find has found. */
-int cgroup_create(struct cgroup *cgroup, const struct cgroup *found, const char *id, bool all_devices,
+/* Makes the groups of a container in the hierarchies that cgroup_find has found. */
+int cgroup_create(struct cgroup *cgroup, const struct cgroup *found, const struct container_spec *spec,
                   struct error *error);
 
 /* The group that clone3 can start the process in; -1 if there is none. */

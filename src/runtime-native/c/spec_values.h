@@ -2,6 +2,7 @@
 #ifndef TSBUILD_SPEC_VALUES_H
 #define TSBUILD_SPEC_VALUES_H
 
+#include "profile.h"
 #include "spec.h"
 
 /* One record: u16 key size, u32 value size, both little endian, then the key, the value and a NUL. */
@@ -15,6 +16,8 @@ struct record {
 
 struct parser {
   struct container_spec *spec;
+  /* What completes it at the end. */
+  struct profile profile;
   struct error *error;
   const struct record *record;
   /* The keys with a single value that were seen. */

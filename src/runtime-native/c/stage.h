@@ -40,6 +40,10 @@ enum stage {
   STAGE_LOOKUP = 25,
   /* execve failed; detail is the path. */
   STAGE_EXEC = 26,
+  /* A hook failed; detail is its path, and how it ended. */
+  STAGE_HOOK = 27,
+  /* A setting of the kernel could not be made; detail is its path. */
+  STAGE_SYSCTL = 28,
 };
 
 #endif

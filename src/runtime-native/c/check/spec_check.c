@@ -1,10 +1,12 @@
 /* Feeds the parser of descriptions with good, broken and random input, under the sanitizers. */
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "spec.h"
 #include "stage.h"
+#include "syscalls.h"
 
 #define ROUNDS 60000
 
@@ -102,10 +104,15 @@ static void check_good(void) {
   expect(parse(&buffer, &spec, &error) == 0, error.detail);
   expect(spec.args.count == 2 && strcmp(spec.args.items[1], "-c") == 0 && spec.args.items[2] == NULL, "args");
   expect(spec.rootfs.lower.count == 2 && strcmp(spec.rootfs.lower.items[0], "/l1") == 0, "lower");
-  expect(spec.mount_count == 3 && spec.mounts[0].readonly && !spec.mounts[0].recursive, "mounts");
-  expect(spec.mounts[2].mode == 01777 && spec.mounts[2].size_bytes == 4096, "tmpfs");
+  /* Between the seven standard ones and the files of /etc. */
+  const struct mount_spec *mounts = spec.mounts + 7;
+  expect(spec.mount_count == 11 && mounts[0].flags.set == MOUNT_ATTR_RDONLY && !mounts[0].recursive, "mounts");
+  expect(mounts[2].option_count == 2 && strcmp(mounts[2].options[0].value, "1777") == 0 &&
+             strcmp(mounts[2].options[1].value, "4096") == 0,
+         "tmpfs");
+  expect(strcmp(mounts[3].target, "/etc/hosts") == 0, "etc");
   expect(spec.rlimit_count == 1 && spec.rlimits[0].soft == 10, "rlimit");
-  expect(spec.own_network && spec.cwd_owned_by_user && !spec.open_stdin, "words");
+  expect((spec.namespaces & CLONE_NEWNET) != 0 && spec.cwd_owned_by_user && !spec.open_stdin, "words");
   spec_free(&spec);
 }
 
