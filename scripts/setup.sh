@@ -2,8 +2,7 @@
 # Installs, from Debian's packages, what building and testing need and this machine lacks.
 #
 #   scripts/setup.sh          for the build: a C compiler and make
-#   scripts/setup.sh test     for the tests as well: a static busybox, a registry, a bootstrapper of Debian,
-#                             OpenSSH, and Docker and runc to compare with
+#   scripts/setup.sh test     for the tests as well: a static busybox, a registry, a bootstrapper of Debian, OpenSSH
 set -eu
 
 missing=
@@ -27,8 +26,6 @@ if [ "${1-}" = test ]; then
     need openssh-client ssh -V
     need openssh-server test -x /usr/sbin/sshd
     need openssl openssl version
-    need runc runc --version
-    need docker.io dockerd --version
 fi
 [ -n "$missing" ] || exit 0
 

@@ -20,7 +20,7 @@ struct made {
 };
 
 struct target_maker {
-  /* The root. */
+  /* The root, which must also be the process's own root. */
   int root;
   /* The container's proc file system. */
   int proc;

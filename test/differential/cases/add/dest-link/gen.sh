@@ -1,1 +1,0 @@
-mkdir d; echo x>d/f; tar --format=gnu -cf t.tar d

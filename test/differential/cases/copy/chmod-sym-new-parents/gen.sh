@@ -1,1 +1,0 @@
-echo f>f; mkdir -p d; echo x>d/x

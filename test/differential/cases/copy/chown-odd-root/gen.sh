@@ -1,1 +1,0 @@
-echo f>f; mkdir d; echo x>d/x

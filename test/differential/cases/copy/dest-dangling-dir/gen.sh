@@ -1,1 +1,0 @@
-mkdir d; echo f>d/f

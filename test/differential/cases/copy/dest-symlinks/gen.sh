@@ -1,1 +1,0 @@
-echo f>f; echo g>g

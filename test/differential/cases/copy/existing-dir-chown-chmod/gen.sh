@@ -1,1 +1,0 @@
-mkdir -p d/e d/f; echo>d/e/x

@@ -1,1 +1,0 @@
-mkdir d; echo f>f; echo a>a; echo b>b; echo x>d/x

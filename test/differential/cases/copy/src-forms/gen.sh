@@ -1,1 +1,0 @@
-echo f>f; mkdir -p d/s; echo x>d/s/x

@@ -1,1 +1,0 @@
-mkdir -p d tmp; echo f>f; echo x>d/x
