@@ -43,6 +43,8 @@ const result = await build({
   banner: { js: '(function (exports, require, module, bundleUrl) {' },
   footer: { js: '})' },
   define: { TSBUILD_VERSION: JSON.stringify(version), 'import.meta.url': 'bundleUrl' },
+  // A script that Node compiles from a cache cannot import by itself: what is left of such imports becomes require().
+  supported: { 'dynamic-import': false },
   minifySyntax: true,
   minifyWhitespace: true,
   metafile: true,

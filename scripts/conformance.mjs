@@ -1,18 +1,19 @@
-// Writes docs/conformance.md from the results of a differential run against Docker.
+// Writes docs/conformance.md from the results of differential runs against Docker.
 //
-//   node scripts/conformance.mjs RESULTS.json "Docker 28.5.2"
+//   node scripts/conformance.mjs RESULTS.json... "Docker 28.5.2"
 //
 // RESULTS.json: a list of { name: "group/case", status: "ok" | "FAIL" | "skip", lines: [what differed] }. What is meant to differ is in
 // test/differential/deliberate.json: { "group/case": "why" }; a case there that agrees after all is an error, so that the list stays true.
 import { readFile, writeFile } from 'node:fs/promises';
 
-const [file, peer] = process.argv.slice(2);
-if (file === undefined || peer === undefined) {
-  console.error('usage: node scripts/conformance.mjs RESULTS.json "Docker VERSION"');
+const files = process.argv.slice(2, -1);
+const peer = process.argv.at(-1);
+if (files.length === 0) {
+  console.error('usage: node scripts/conformance.mjs RESULTS.json... "Docker VERSION"');
   process.exit(2);
 }
 const read = async (path) => JSON.parse(await readFile(path, 'utf8'));
-const results = await read(file);
+const results = (await Promise.all(files.map(read))).flat();
 const deliberate = await read(new URL('../test/differential/deliberate.json', import.meta.url));
 
 const byName = new Map(results.map((result) => [result.name, result]));

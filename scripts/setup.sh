@@ -2,7 +2,8 @@
 # Installs, from Debian's packages, what building and testing need and this machine lacks.
 #
 #   scripts/setup.sh          for the build: a C compiler and make
-#   scripts/setup.sh test     for the tests as well: a static busybox, a registry, a bootstrapper of Debian, OpenSSH
+#   scripts/setup.sh test     for the tests as well: a static busybox, a registry, a bootstrapper of Debian,
+#                             OpenSSH, and Docker and runc to compare with
 set -eu
 
 missing=
@@ -26,6 +27,8 @@ if [ "${1-}" = test ]; then
     need openssh-client ssh -V
     need openssh-server test -x /usr/sbin/sshd
     need openssl openssl version
+    need runc runc --version
+    need docker.io dockerd --version
 fi
 [ -n "$missing" ] || exit 0
 

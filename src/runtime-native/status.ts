@@ -8,8 +8,7 @@ export type StatusRecord =
   | { readonly kind: 'created'; readonly pid: number }
   | { readonly kind: 'started'; readonly pid: number }
   | { readonly kind: 'failed'; readonly stage: number; readonly errno: number; readonly detail: string }
-  | { readonly kind: 'exited'; readonly code: number; readonly oomKilled: boolean }
-  | { readonly kind: 'answer'; readonly request: number; readonly errno: number; readonly detail: string };
+  | { readonly kind: 'exited'; readonly code: number; readonly oomKilled: boolean };
 
 /** What comes once, at the end. */
 export type LastRecord = Extract<StatusRecord, { readonly kind: 'failed' | 'exited' }>;
@@ -56,8 +55,6 @@ export function parseRecord(bytes: Buffer): StatusRecord {
       return { kind: 'failed', stage: value, errno: code, detail };
     case 3:
       return { kind: 'exited', code: value, oomKilled: code === 1 };
-    case 5:
-      return { kind: 'answer', request: value, errno: code, detail };
     case 4:
       return { kind: 'created', pid: value };
     default:
@@ -93,7 +90,8 @@ export const Stage = {
   identity: 24,
   lookup: 25,
   exec: 26,
-  limit: 29,
+  hook: 27,
+  sysctl: 28,
 } as const;
 
 /** What the runtime was doing, for the stages whose failure is the machine's. */
@@ -114,6 +112,8 @@ const MACHINE_STAGES: Readonly<Record<number, string>> = {
   [Stage.seccomp]: 'load its system call filter',
   [Stage.capabilities]: 'set its capabilities',
   [Stage.identity]: 'change to its user',
+  [Stage.hook]: 'run a hook',
+  [Stage.sysctl]: 'set a kernel parameter',
 };
 
 const ERRNO = constants.errno;
@@ -150,8 +150,6 @@ export function startError(failure: {
         : new BuildError('command-not-found', `exec: "${detail}": executable file not found in $PATH`);
     case Stage.exec:
       return execError(errno, detail);
-    case Stage.limit:
-      return limitError(errno, detail);
     default:
       return new BuildError(
         'run-start-failed',
@@ -161,27 +159,6 @@ export function startError(failure: {
         },
       );
   }
-}
-
-/** Why a request to a running container failed. */
-export function requestError(
-  what: string,
-  { errno, detail }: { readonly errno: number; readonly detail: string },
-): BuildError {
-  if (errno === ERRNO.ESRCH) return new BuildError('container-not-running', 'The container does not run');
-  const why = errno === ERRNO.EALREADY ? detail : `${detail}: ${errnoText(errno)}`;
-  return new BuildError(
-    errno === ERRNO.EALREADY ? 'container-in-use' : 'runtime-failed',
-    `Cannot ${what} the container: ${why}`,
-  );
-}
-
-function limitError(errno: number, detail: string): BuildError {
-  return new BuildError(
-    'run-start-failed',
-    `Cannot limit the container: ${detail}${errno === 0 ? '' : `: ${errnoText(errno)}`}`,
-    errno === 0 ? { hint: 'docs/runtime.md says which control groups tsbuild can use' } : {},
-  );
 }
 
 function forbiddenTarget(path: string): BuildError {

@@ -1,5 +1,4 @@
 /** The writing end of `tsbuild-runtime files`: operations are batched, content streams through, the first failure ends it. */
-import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { BuildError } from '../core/errors.ts';
 import { writerError } from './files-errors.ts';
@@ -7,6 +6,7 @@ import type { Operation } from './files-wire.ts';
 import { decodeReply, Op } from './files-wire.ts';
 import { Batch } from './operation-batch.ts';
 import type { FileContent, Metadata, TreeWriter, WriteOptions } from './tree-types.ts';
+import type { Worker, WorkerPool } from './worker-pool.ts';
 
 const NODE_TYPES = { fifo: 0o010000, character: 0o020000, block: 0o060000 } as const;
 
@@ -15,9 +15,9 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
-/** Owns `child`, which was just started. Aborting `signal` kills it. */
+/** Aborting `signal` ends it. */
 export class NativeTreeWriter implements TreeWriter {
-  private readonly child: ChildProcessWithoutNullStreams;
+  private readonly worker: Worker;
   private readonly batch = new Batch();
   /** The operation that still has content to write; those that come after it wait. */
   private busy: Promise<void> | undefined;
@@ -27,25 +27,23 @@ export class NativeTreeWriter implements TreeWriter {
   private replies: Buffer = Buffer.alloc(0);
   private readonly waiters: Waiter[] = [];
   private readonly ended: Promise<void>;
+  private end: () => void = () => undefined;
 
-  constructor(child: ChildProcessWithoutNullStreams, signal?: AbortSignal) {
-    this.child = child;
+  constructor(pool: WorkerPool, args: readonly string[], signal?: AbortSignal) {
     const abort = (): void => this.fail(cancelled(signal?.reason));
     this.ended = new Promise((resolve) => {
-      child.on('close', (code, killed) => {
+      this.end = () => {
         signal?.removeEventListener('abort', abort);
-        if (!this.acknowledged)
-          this.fail(new BuildError('runtime-failed', `The native file writer ended early (${killed ?? code})`));
         resolve();
-      });
+      };
     });
-    child.on('error', (error) =>
-      this.fail(new BuildError('runtime-unavailable', 'Cannot start the native file writer', { cause: error })),
-    );
-    // The reason is in the reply or in the exit of the process.
-    child.stdin.on('error', () => undefined);
-    child.stdout.on('data', (chunk: Buffer) => this.receive(chunk));
-    child.stderr.resume();
+    this.worker = pool.start(args, {
+      onData: (chunk) => this.receive(chunk),
+      onEnd: (error) => {
+        this.fail(error);
+        this.end();
+      },
+    });
     if (signal?.aborted === true) abort();
     else signal?.addEventListener('abort', abort, { once: true });
   }
@@ -104,10 +102,7 @@ export class NativeTreeWriter implements TreeWriter {
   async close(): Promise<void> {
     this.closing = true;
     await this.after(async () => {
-      const done = this.acknowledge(Op.close);
-      this.child.stdin.end();
-      await done;
-      this.acknowledged = true;
+      await this.acknowledge(Op.close);
     });
     await this.ended;
   }
@@ -176,13 +171,13 @@ export class NativeTreeWriter implements TreeWriter {
 
   /** Hands the batch over; settles when the process has taken enough of what was sent. */
   private async send(): Promise<void> {
-    const { stdin } = this.child;
-    stdin.cork();
+    const { input } = this.worker;
+    input.cork();
     let mayGoOn = true;
-    for (const bytes of this.batch.take()) mayGoOn = stdin.write(bytes);
-    stdin.uncork();
+    for (const bytes of this.batch.take()) mayGoOn = input.write(bytes);
+    input.uncork();
     if (!mayGoOn) {
-      await Promise.race([once(stdin, 'drain').catch(() => undefined), this.ended]);
+      await Promise.race([once(input, 'drain').catch(() => undefined), this.ended]);
     }
     if (this.failure !== undefined) throw this.failure.error;
   }
@@ -202,7 +197,7 @@ export class NativeTreeWriter implements TreeWriter {
       this.replies = this.replies.subarray(next.sizeBytes);
       if (next.reply.kind === 'failed') this.fail(writerError(next.reply));
       else {
-        if (this.closing && this.waiters.length === 1) this.acknowledged = true;
+        if (this.closing && this.waiters.length === 1) this.finish();
         this.waiters.shift()?.resolve();
       }
     }
@@ -212,7 +207,14 @@ export class NativeTreeWriter implements TreeWriter {
     if (this.failure !== undefined || this.acknowledged) return;
     this.failure = { error };
     for (const waiter of this.waiters.splice(0)) waiter.reject(error);
-    this.child.kill('SIGKILL');
+    this.worker.kill();
+  }
+
+  /** All is written: the worker is free for others. */
+  private finish(): void {
+    this.acknowledged = true;
+    this.worker.release();
+    this.end();
   }
 }
 

@@ -6,9 +6,11 @@
 int container_main(int argc, char **argv) __attribute__((weak));
 /* Makes the entries of a layer from a list of operations. */
 int files_main(int argc, char **argv) __attribute__((weak));
-/* Starts any number of containers, by messages. */
-int serve_main(int argc, char **argv) __attribute__((weak));
 /* Streams a tree as the entries of a layer. */
 int pack_main(int argc, char **argv) __attribute__((weak));
+/* Does the work of the two above, any number of times. */
+int worker_main(int argc, char **argv) __attribute__((weak));
+/* Starts any number of containers, by messages. */
+int serve_main(int argc, char **argv) __attribute__((weak));
 
 #endif

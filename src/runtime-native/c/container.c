@@ -1,6 +1,7 @@
 #include "container.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "cleanup.h"
 #include "init.h"
 #include "io.h"
+#include "namespaces.h"
 #include "stage.h"
 #include "syscalls.h"
 
@@ -50,9 +52,7 @@ static int open_connections(struct connections *connections, const struct contai
 
 /* Starts the first process in its namespaces, and with version 2 in its group: *in_group tells. */
 static pid_t start_process(const struct container_spec *spec, const struct cgroup *cgroup, int *pidfd, bool *in_group) {
-  uint64_t flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_PIDFD;
-  if (spec->own_network)
-    flags |= CLONE_NEWNET;
+  const uint64_t flags = namespaces_flags(spec) | CLONE_PIDFD;
   struct clone_args args = {.flags = flags, .pidfd = (uint64_t)(uintptr_t)pidfd, .exit_signal = SIGCHLD};
   int group = cgroup_v2_directory(cgroup);
   *in_group = group >= 0;
@@ -91,16 +91,19 @@ static pid_t host_pid(int pidfd, pid_t pid) {
 
 static int start(struct container *container, struct connections *connections, struct error *error) {
   const struct container_owner *owner = container->owner;
-  const struct container_spec *spec = &container->spec;
+  struct container_spec *spec = &container->spec;
   if (spec->remove_stubs && (container->stubs.root = open_writes(spec, error)) < 0)
     return -1;
-  if (cgroup_create(&container->cgroup, owner->groups, spec->id, &spec->resources, spec->insecure, error) < 0)
+  if (cgroup_create(&container->cgroup, owner->groups, spec, error) < 0)
     return -1;
+  if (container->cgroup.version == CGROUP_V2)
+    spec->namespaces |= CLONE_NEWCGROUP;
   if (open_connections(connections, spec, error) < 0)
     return -1;
   struct init init = {.spec = spec,
                       .cgroup = &container->cgroup,
                       .socket = connections->init_socket,
+                      .gate = -1,
                       .open_files = owner->open_files,
                       .terminal_size = owner->terminal_size};
   memcpy(init.stdio, connections->stdio, sizeof init.stdio);
@@ -115,8 +118,10 @@ static int start(struct container *container, struct connections *connections, s
   container->host_pid = host_pid(container->pidfd, container->pid);
   const struct status_record created = status_created(container->host_pid);
   owner->on_status(container, &created);
-  if (owner->connect(container, connections->relayed, error) < 0 ||
-      (!in_group && cgroup_join_v2(&container->cgroup, container->pid, error) < 0))
+  if (owner->connect(container, connections->relayed, error) < 0)
+    return -1;
+  /* One that is gone by now has said why. */
+  if (cgroup_join(&container->cgroup, container->pid, in_group, error) < 0 && error->code != ESRCH)
     return -1;
   (void)!write_all(container->reports, "", 1);
   return 0;

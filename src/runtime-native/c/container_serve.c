@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "cgroup_events.h"
 #include "cleanup.h"
 #include "container.h"
 #include "report.h"
@@ -23,14 +22,9 @@ static int64_t now(void) {
   return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-void container_signal(struct container *container, int number) {
-  if (container->pid <= 0 || container->exited)
-    return;
-  sys_pidfd_send_signal(container->pidfd, number);
-  /* A process that version 1 has frozen does not die. */
-  struct error ignored;
-  if (number == SIGKILL && container->paused)
-    (void)!container_thaw(container, &ignored);
+void container_signal(const struct container *container, int number) {
+  if (container->pid > 0 && !container->exited)
+    sys_pidfd_send_signal(container->pidfd, number);
 }
 
 void container_abandon(struct container *container) {
@@ -69,6 +63,9 @@ static void read_report(struct container *container) {
     return;
   case REPORT_READY:
     container->ready = true;
+    return;
+  case REPORT_HOOKS:
+    /* The containers served here have none. */
     return;
   }
 }
@@ -118,7 +115,7 @@ static void finish(struct container *container) {
   if (container->failed)
     last = status_failed(&container->error);
   else
-    last = status_exited(exit_code(container->wait_status), cgroup_oom_killed(&container->cgroup, exit_code(container->wait_status)));
+    last = status_exited(exit_code(container->wait_status), cgroup_oom_killed(&container->cgroup));
   container->state = CONTAINER_LINGERS;
   container->deadline = 0;
   container->owner->on_status(container, &last);

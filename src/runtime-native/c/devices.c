@@ -2,33 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include "cleanup.h"
+#include "mount_fs.h"
 #include "stage.h"
+#include "syscalls.h"
 
-struct node {
-  const char *name;
-  mode_t mode;
-  unsigned major;
-  unsigned minor;
-};
-
-static const struct node standard_nodes[] = {
-    {"null", S_IFCHR | 0666, 1, 3},   {"zero", S_IFCHR | 0666, 1, 5},    {"full", S_IFCHR | 0666, 1, 7},
-    {"random", S_IFCHR | 0666, 1, 8}, {"urandom", S_IFCHR | 0666, 1, 9}, {"tty", S_IFCHR | 0666, 5, 0},
-};
-
-static const struct node insecure_nodes[] = {
-    {"kmsg", S_IFCHR | 0644, 1, 11},  {"cuse", S_IFCHR | 0600, 10, 203},    {"fuse", S_IFCHR | 0666, 10, 229},
-    {"kvm", S_IFCHR | 0660, 10, 232}, {"net/tun", S_IFCHR | 0666, 10, 200}, {"loop-control", S_IFCHR | 0660, 10, 237},
-    {"loop0", S_IFBLK | 0660, 7, 0},  {"loop1", S_IFBLK | 0660, 7, 1},      {"loop2", S_IFBLK | 0660, 7, 2},
-    {"loop3", S_IFBLK | 0660, 7, 3},  {"loop4", S_IFBLK | 0660, 7, 4},      {"loop5", S_IFBLK | 0660, 7, 5},
-    {"loop6", S_IFBLK | 0660, 7, 6},  {"loop7", S_IFBLK | 0660, 7, 7},
-};
+#define COUNT(array) (sizeof array / sizeof array[0])
+#define PREFIX "/dev/"
 
 static const struct {
   const char *name;
@@ -40,42 +25,73 @@ static const struct {
 
 static const char *const directories[] = {"pts", "shm", "mqueue"};
 
-static int make_nodes(int dev, const struct node *nodes, size_t count, struct error *error) {
-  for (size_t i = 0; i < count; i++) {
-    if (mknodat(dev, nodes[i].name, nodes[i].mode, makedev(nodes[i].major, nodes[i].minor)) < 0)
-      return fail(error, STAGE_DEVICES, errno, "/dev/%s", nodes[i].name);
+/* The directory of a node, made where it is missing; *name becomes what is left of the path. */
+static int open_parent(int dev, const char *path, const char **name, struct error *error) {
+  cleanup_fd int parent = openat(dev, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (parent < 0)
+    return fail(error, STAGE_DEVICES, errno, "%s", path);
+  *name = path + strlen(PREFIX);
+  for (const char *slash; (slash = strchr(*name, '/')) != NULL; *name = slash + 1) {
+    char part[256];
+    if (snprintf(part, sizeof part, "%.*s", (int)(slash - *name), *name) >= (int)sizeof part)
+      return fail(error, STAGE_DEVICES, ENAMETOOLONG, "%s", path);
+    if (mkdirat(parent, part, 0755) < 0 && errno != EEXIST)
+      return fail(error, STAGE_DEVICES, errno, "%s", path);
+    int next = sys_openat2(parent, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0,
+                           RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    if (next < 0)
+      return fail(error, STAGE_DEVICES, errno, "%s", path);
+    close(parent);
+    parent = next;
+  }
+  return steal_fd(&parent);
+}
+
+static int make_node(int dev, const struct device_spec *node, struct error *error) {
+  const char *name;
+  cleanup_fd int parent = open_parent(dev, node->path, &name, error);
+  if (parent < 0)
+    return -1;
+  if (mknodat(parent, name, node->mode, makedev(node->major, node->minor)) < 0)
+    return errno == EEXIST ? 0 : fail(error, STAGE_DEVICES, errno, "%s", node->path);
+  if ((node->uid != 0 || node->gid != 0) && fchownat(parent, name, node->uid, node->gid, AT_SYMLINK_NOFOLLOW) < 0)
+    return fail(error, STAGE_DEVICES, errno, "%s", node->path);
+  return 0;
+}
+
+int devices_make(int dev, const struct container_spec *spec, struct error *error) {
+  for (size_t i = 0; i < spec->device_count; i++) {
+    if (make_node(dev, &spec->devices[i], error) < 0)
+      return -1;
+  }
+  for (size_t i = 0; i < COUNT(links); i++) {
+    if (symlinkat(links[i].target, dev, links[i].name) < 0 && errno != EEXIST)
+      return fail(error, STAGE_DEVICES, errno, PREFIX "%s", links[i].name);
+  }
+  for (size_t i = 0; i < COUNT(directories); i++) {
+    if (mkdirat(dev, directories[i], 0755) < 0 && errno != EEXIST)
+      return fail(error, STAGE_DEVICES, errno, PREFIX "%s", directories[i]);
   }
   return 0;
 }
 
-/* Opens the null device and makes sure that it is one, as it will cover files that must not be read. */
-static int open_null(int dev, struct error *error) {
+int devices_open_null(int dev, struct error *error) {
+  cleanup_fd int own = -1;
+  if (dev < 0) {
+    own = mount_fs_open("tmpfs", "tmpfs", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    if (own < 0 || mknodat(own, "null", S_IFCHR | 0666, makedev(1, 3)) < 0)
+      return fail(error, STAGE_DEVICES, errno, "/dev/null");
+    dev = own;
+  }
   cleanup_fd int fd = openat(dev, "null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
   struct stat status;
   if (fd < 0 || fstat(fd, &status) < 0)
     return fail(error, STAGE_DEVICES, errno, "/dev/null");
   if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, 3))
     return fail(error, STAGE_DEVICES, ENODEV, "/dev/null");
-  return steal_fd(&fd);
-}
-
-int devices_populate(int dev, bool all, int *null, struct error *error) {
-  if (make_nodes(dev, standard_nodes, sizeof standard_nodes / sizeof standard_nodes[0], error) < 0)
-    return -1;
-  if (all) {
-    if (mkdirat(dev, "net", 0755) < 0)
-      return fail(error, STAGE_DEVICES, errno, "/dev/net");
-    if (make_nodes(dev, insecure_nodes, sizeof insecure_nodes / sizeof insecure_nodes[0], error) < 0)
-      return -1;
-  }
-  for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
-    if (symlinkat(links[i].target, dev, links[i].name) < 0)
-      return fail(error, STAGE_DEVICES, errno, "/dev/%s", links[i].name);
-  }
-  for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++) {
-    if (mkdirat(dev, directories[i], 0755) < 0)
-      return fail(error, STAGE_DEVICES, errno, "/dev/%s", directories[i]);
-  }
-  *null = open_null(dev, error);
-  return *null < 0 ? -1 : 0;
+  if (own < 0)
+    return steal_fd(&fd);
+  /* The file system lives on in the copy of its mount. */
+  int copy = mount_clone(fd, false);
+  return copy < 0 ? fail(error, STAGE_DEVICES, errno, "/dev/null") : copy;
 }

@@ -41,7 +41,7 @@ static int open_root(int argc, char **argv, struct error *error) {
   return fail(error, TREE_PROTOCOL, 0, "unknown kind of root");
 }
 
-static int acknowledge(struct error *error) {
+int files_acknowledge(struct error *error) {
   uint32_t record[4] = {ACKNOWLEDGED, 0, 0, 0};
   return write_all(STDOUT_FILENO, record, sizeof record) < 0 ? fail(error, TREE_PROTOCOL, errno, "stdout") : 0;
 }
@@ -54,10 +54,10 @@ static int carry_out(struct files_state *state, struct error *error) {
       return status < 0 ? -1 : 1;
     switch (state->operation.record.op) {
     case FILES_FLUSH:
-      status = acknowledge(error);
+      status = files_acknowledge(error);
       break;
     case FILES_CLOSE:
-      return files_set_times(state, error) < 0 ? -1 : acknowledge(error);
+      return files_set_times(state, error) < 0 ? -1 : files_acknowledge(error);
     default:
       status = files_apply(state, error);
     }

@@ -110,6 +110,9 @@ int files_copy_xattrs(const char *source, int fd, const char *path, struct error
 /* The same from a descriptor. */
 int files_copy_data(int source, int fd, const char *source_path, const char *path, struct error *error);
 
+/* Tells that what was asked for is done. */
+int files_acknowledge(struct error *error);
+
 /* Carries out one operation that makes or removes an entry. */
 int files_apply(struct files_state *state, struct error *error);
 
@@ -132,7 +135,7 @@ int files_set_times(struct files_state *state, struct error *error);
  */
 int files_scan(void);
 
-/* `files remove PATH`: removes a tree of the host. */
+/* `files remove PATH`: removes a tree of the host; on stdout an acknowledgement or the failure. */
 int files_remove(const char *path);
 
 #endif

@@ -130,7 +130,7 @@ int files_scan(void) {
 int files_remove(const char *path) {
   struct error error;
   if (tree_remove(AT_FDCWD, path, path, &error) == 0)
-    return 0;
-  tree_report(STDERR_FILENO, &error);
-  return 1;
+    return files_acknowledge(&error) < 0 ? 1 : 0;
+  tree_report(STDOUT_FILENO, &error);
+  return 0;
 }

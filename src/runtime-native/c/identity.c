@@ -242,3 +242,17 @@ int identity_find(int root, int proc, const char *user, struct identity *identit
   }
   return 0;
 }
+
+int identity_of(int root, int proc, const struct container_spec *spec, struct identity *identity, struct error *error) {
+  *identity = (struct identity){
+      .uid = spec->uid, .gid = spec->gid, .groups = spec->groups, .group_count = spec->group_count, .home = "/"};
+  for (size_t i = 0; i < spec->env.count; i++) {
+    if (strncmp(spec->env.items[i], "HOME=", 5) == 0)
+      return 0;
+  }
+  cleanup_free char *passwd = NULL;
+  if (read_image_file(root, proc, "etc/passwd", &passwd, error) < 0)
+    return -1;
+  find_home(passwd, identity);
+  return 0;
+}

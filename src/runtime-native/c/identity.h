@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "error.h"
+#include "spec.h"
 
 struct identity {
   uid_t uid;
@@ -23,5 +24,8 @@ struct identity {
  * The files are resolved inside `root`; `proc` is the container's proc. The caller frees `groups`.
  */
 int identity_find(int root, int proc, const char *user, struct identity *identity, struct error *error);
+
+/* The ids that the description gives as numbers. The files are only asked for a home, and only when the environment has none. */
+int identity_of(int root, int proc, const struct container_spec *spec, struct identity *identity, struct error *error);
 
 #endif

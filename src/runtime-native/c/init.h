@@ -12,14 +12,24 @@
 struct init {
   const struct container_spec *spec;
   const struct cgroup *cgroup;
-  /* Reports go out here; one byte comes in when the supervisor has put the process into its groups. */
+  /* Reports go out here; one byte comes in when the process is in its groups, and one when hooks were run. */
   int socket;
-  /* The process's stdio, unless it gets a terminal. */
+  /* The process's stdio, unless it gets a terminal; -1 where it keeps what it has. */
   int stdio[3];
   /* The soft limit on open files as it was before the caller raised its own. */
   uint64_t open_files;
   /* Of the caller's terminal; 0 rows when there is none. */
   struct winsize terminal_size;
+  /* The namespaces to join, in the order of the description. */
+  int joins[SPEC_NAMESPACES_MAX];
+  /* It does not end with the process that started it. */
+  bool outlives_parent;
+  /* A byte that comes here lets the command start; -1 to start it at once. */
+  int gate;
+  /* So many descriptors from 3 on go to the command. */
+  unsigned preserved_fds;
+  /* What hooks get on their stdin: the state of the container. */
+  const char *state;
 };
 
 /* Runs in the new namespaces; ends in the container's command, or in an exit after a failure was reported. */

@@ -16,6 +16,7 @@ static const struct command commands[] = {
     {"files", files_main},
     {"pack", pack_main},
     {"serve", serve_main},
+    {"worker", worker_main},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

@@ -1,36 +1,50 @@
-/* Masked and read-only paths; see standard_mounts.h. */
-#include <dirent.h>
+/* Masked and read-only paths; see mounts.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "cleanup.h"
 #include "mount_fs.h"
+#include "mounts.h"
 #include "stage.h"
-#include "standard_mounts.h"
 #include "syscalls.h"
 
-static const char *const masked_in_proc[] = {"acpi",          "asound",      "interrupts", "kcore",      "keys",
-                                             "latency_stats", "sched_debug", "scsi",       "timer_list", "timer_stats"};
-static const char *const masked_in_sys[] = {"firmware", "devices/virtual/powercap"};
-static const char *const readonly_in_proc[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
-
-#define COUNT(array) (sizeof array / sizeof array[0])
-
 struct masker {
-  int null;
+  const struct mount_set *set;
+  int root;
   /* One empty file system for all directories; its first use attaches it, the others are copies. */
   int empty;
   bool attached;
 };
 
-/* On that file system itself, by no link: nothing that the container can influence decides what is covered. */
+/* What follows `prefix` in the path, NULL when it does not start with it. */
+static const char *below(const char *path, const char *prefix) {
+  size_t length = strlen(prefix);
+  return strncmp(path, prefix, length) == 0 && path[length] != '\0' ? path + length : NULL;
+}
+
 static int open_own(int fs, const char *path) {
   return sys_openat2(fs, path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0,
                      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+}
+
+/*
+ * What is in proc and sys is found on that file system itself, by no link: nothing that the container can influence
+ * decides what is covered. A link there, or a mount, is followed inside the root, as is any other path.
+ */
+static int open_target(const struct masker *masker, const char *path) {
+  const char *rest;
+  int target = -1;
+  errno = ELOOP;
+  if ((rest = below(path, "/proc/")) != NULL)
+    target = open_own(masker->set->proc, rest);
+  else if (masker->set->sys >= 0 && (rest = below(path, "/sys/")) != NULL)
+    target = open_own(masker->set->sys, rest);
+  if (target >= 0 || (errno != ELOOP && errno != EXDEV))
+    return target;
+  return sys_openat2(masker->root, path, O_PATH | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
 static int mask_directory(struct masker *masker, int target) {
@@ -49,68 +63,42 @@ static int mask_directory(struct masker *masker, int target) {
 }
 
 static int mask_file(const struct masker *masker, int target) {
-  cleanup_fd int copy = mount_clone(masker->null, false);
+  cleanup_fd int copy = mount_clone(masker->set->null, false);
   return copy < 0 ? -1 : mount_attach(copy, target);
 }
 
-static int mask(struct masker *masker, int fs, const char *path, struct error *error) {
-  cleanup_fd int target = open_own(fs, path);
-  if (target < 0)
-    return errno == ENOENT ? 0 : fail(error, STAGE_MASK, errno, "%s", path);
-  struct stat status;
-  if (fstat(target, &status) < 0)
-    return fail(error, STAGE_MASK, errno, "%s", path);
-  int result = S_ISDIR(status.st_mode) ? mask_directory(masker, target) : mask_file(masker, target);
-  return result < 0 ? fail(error, STAGE_MASK, errno, "%s", path) : 0;
+/* The copy keeps the flags of what it is of, and what is mounted below. */
+static int make_readonly(struct masker *masker, int target) {
+  (void)masker;
+  cleanup_fd int copy = mount_clone(target, true);
+  return copy < 0 || mount_set_flags(copy, MOUNT_ATTR_RDONLY, false) < 0 ? -1 : mount_attach(copy, target);
 }
 
-static int make_readonly(int fs, const char *path, struct error *error) {
-  cleanup_fd int target = open_own(fs, path);
-  if (target < 0)
-    return errno == ENOENT ? 0 : fail(error, STAGE_MASK, errno, "%s", path);
-  /* The copy keeps the flags that proc is mounted with. */
-  cleanup_fd int copy = mount_clone(target, false);
-  if (copy < 0 || mount_set_flags(copy, MOUNT_ATTR_RDONLY, false) < 0 || mount_attach(copy, target) < 0)
-    return fail(error, STAGE_MASK, errno, "%s", path);
+static int mask(struct masker *masker, int target) {
+  struct stat status;
+  if (fstat(target, &status) < 0)
+    return -1;
+  return S_ISDIR(status.st_mode) ? mask_directory(masker, target) : mask_file(masker, target);
+}
+
+/* Paths that are not there are skipped: which ones are depends on the kernel. */
+static int cover(struct masker *masker, const struct string_list *paths,
+                 int (*with)(struct masker *masker, int target), struct error *error) {
+  for (size_t i = 0; i < paths->count; i++) {
+    cleanup_fd int target = open_target(masker, paths->items[i]);
+    if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
+      continue;
+    if (target < 0 || with(masker, target) < 0)
+      return fail(error, STAGE_MASK, errno, "%s", paths->items[i]);
+  }
   return 0;
 }
 
-/* Each processor has a directory that tells when it was throttled, which depends on what other containers do. */
-static int mask_throttle(struct masker *masker, int sys, struct error *error) {
-  int directory = sys_openat2(sys, "devices/system/cpu", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0,
-                              RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
-  if (directory < 0)
-    return errno == ENOENT ? 0 : fail(error, STAGE_MASK, errno, "devices/system/cpu");
-  DIR *entries = fdopendir(directory);
-  if (entries == NULL) {
-    int code = errno;
-    close(directory);
-    return fail(error, STAGE_MASK, code, "devices/system/cpu");
-  }
-  int result = 0;
-  for (struct dirent *entry; result == 0 && (entry = readdir(entries)) != NULL;) {
-    if (strncmp(entry->d_name, "cpu", 3) != 0 || entry->d_name[3] < '0' || entry->d_name[3] > '9')
-      continue;
-    char path[320];
-    snprintf(path, sizeof path, "devices/system/cpu/%s/thermal_throttle", entry->d_name);
-    result = mask(masker, sys, path, error);
-  }
-  closedir(entries);
-  return result;
-}
-
-int standard_mounts_mask(const struct standard_mounts *mounts, struct error *error) {
-  struct masker masker = {.null = mounts->null, .empty = -1};
-  int result = 0;
-  for (size_t i = 0; result == 0 && i < COUNT(readonly_in_proc); i++)
-    result = make_readonly(mounts->proc, readonly_in_proc[i], error);
-  for (size_t i = 0; result == 0 && i < COUNT(masked_in_proc); i++)
-    result = mask(&masker, mounts->proc, masked_in_proc[i], error);
-  for (size_t i = 0; result == 0 && i < COUNT(masked_in_sys); i++)
-    result = mask(&masker, mounts->sys, masked_in_sys[i], error);
+int mounts_mask(const struct container_spec *spec, const struct mount_set *set, int root, struct error *error) {
+  struct masker masker = {.set = set, .root = root, .empty = -1};
+  int result = cover(&masker, &spec->readonly_paths, make_readonly, error);
   if (result == 0)
-    result = mask_throttle(&masker, mounts->sys, error);
-  if (masker.empty >= 0)
-    close(masker.empty);
+    result = cover(&masker, &spec->masked_paths, mask, error);
+  cleanup_fd_at(&masker.empty);
   return result;
 }

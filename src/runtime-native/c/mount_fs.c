@@ -27,7 +27,14 @@ int mount_clone(int fd, bool recursive) {
 }
 
 int mount_set_flags(int mount, uint64_t flags, bool recursive) {
-  struct sys_mount_attr attr = {.attr_set = flags};
+  return mount_change(mount, flags, 0, 0, recursive);
+}
+
+int mount_change(int mount, uint64_t set, uint64_t clear, unsigned long propagation, bool recursive) {
+  struct sys_mount_attr attr = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
+  /* One of several values, so the old one goes first. */
+  if (set & MOUNT_ATTR__ATIME)
+    attr.attr_clr |= MOUNT_ATTR__ATIME;
   return sys_mount_setattr(mount, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr);
 }
 

@@ -3,6 +3,7 @@
 #define TSBUILD_MOUNT_FS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct fs_option {
@@ -19,6 +20,9 @@ int mount_clone(int fd, bool recursive);
 
 /* Adds flags (MOUNT_ATTR_*) to a mount, and to all below it when `recursive`. -1 with errno. */
 int mount_set_flags(int mount, uint64_t flags, bool recursive);
+
+/* Adds and takes flags away, and sets the propagation (MS_SHARED and so on) unless that is 0. -1 with errno. */
+int mount_change(int mount, uint64_t set, uint64_t clear, unsigned long propagation, bool recursive);
 
 /* Attaches a detached mount on top of the file or directory open at `target`. -1 with errno. */
 int mount_attach(int mount, int target);

@@ -14,6 +14,7 @@
 
 #include "cleanup.h"
 #include "commands.h"
+#include "io.h"
 #include "tree.h"
 
 #define WHITEOUT_PREFIX ".wh."
@@ -187,7 +188,10 @@ int pack_main(int argc, char **argv) {
     status = pack_write(&pack.output, end, sizeof end, &error);
   if (status == 0)
     status = pack_flush(&pack.output, &error);
+  const uint32_t last = status < 0 ? PACK_FAILED : 0;
+  if (write_all(STDOUT_FILENO, &last, sizeof last) < 0)
+    return 1;
   if (status < 0)
-    tree_report(STDERR_FILENO, &error);
-  return status < 0 ? 1 : 0;
+    tree_report(STDOUT_FILENO, &error);
+  return 0;
 }

@@ -1,5 +1,6 @@
 /*
- * `pack DIR`: the canonical tar of a layer directory in overlay form, on stdout. A failure is a record on stderr.
+ * `pack DIR`: the canonical tar of a layer directory in overlay form, on stdout in frames: a u32 size and that many bytes. A
+ * size of 0 is the end, PACK_FAILED a failure, as a record that follows.
  *
  * Directories come before what is in them and names are in byte order; numbers that fit are in ustar fields, everything else in
  * PAX records; modification times are whole seconds (image-spec/layer.md).
@@ -14,6 +15,7 @@
 #include "error.h"
 
 #define PACK_BLOCK 512
+#define PACK_FAILED UINT32_MAX
 
 /* One entry as it goes into the tar; the strings need not be text. */
 struct pack_header {
@@ -40,6 +42,7 @@ struct pack_output {
   size_t used;
 };
 
+/* Sends what is buffered, as one frame. */
 int pack_flush(struct pack_output *output, struct error *error);
 int pack_write(struct pack_output *output, const void *data, size_t size, struct error *error);
 /* Zeroes up to the next block after content of `size` bytes. */

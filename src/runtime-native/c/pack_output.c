@@ -39,9 +39,12 @@ struct ustar {
 _Static_assert(sizeof(struct ustar) == PACK_BLOCK, "ustar header");
 
 int pack_flush(struct pack_output *output, struct error *error) {
-  if (output->used > 0 && write_all(output->fd, output->buffer, output->used) < 0)
-    return fail(error, TREE_WRITE, errno, "stdout");
+  uint32_t size = (uint32_t)output->used;
+  if (size == 0)
+    return 0;
   output->used = 0;
+  if (write_all(output->fd, &size, sizeof size) < 0 || write_all(output->fd, output->buffer, size) < 0)
+    return fail(error, TREE_WRITE, errno, "stdout");
   return 0;
 }
 

@@ -11,11 +11,6 @@
 
 #define BIT(capability) (UINT64_C(1) << (capability))
 
-static const uint64_t default_set = BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FSETID) | BIT(CAP_FOWNER) |
-                                    BIT(CAP_MKNOD) | BIT(CAP_NET_RAW) | BIT(CAP_SETGID) | BIT(CAP_SETUID) |
-                                    BIT(CAP_SETFCAP) | BIT(CAP_SETPCAP) | BIT(CAP_NET_BIND_SERVICE) |
-                                    BIT(CAP_SYS_CHROOT) | BIT(CAP_KILL) | BIT(CAP_AUDIT_WRITE);
-
 struct sets {
   uint64_t effective;
   uint64_t permitted;
@@ -60,35 +55,36 @@ static int raise_ambient(uint64_t set) {
   return 0;
 }
 
-int privileges_drop(const struct identity *identity, bool all, struct error *error) {
+int privileges_drop(const struct identity *identity, const struct capability_sets *asked, struct error *error) {
   struct sets own;
   if (get_sets(&own) < 0)
     return fail(error, STAGE_CAPABILITIES, errno, "capget");
-  const uint64_t set = all ? own.permitted : own.permitted & default_set;
-  if (drop_bounding(set) < 0)
+  if (drop_bounding(asked->bounding & own.permitted) < 0)
     return fail(error, STAGE_CAPABILITIES, errno, "bounding set");
 
   /* A user other than root loses all capabilities with the change of ids, unless they are kept over it. */
-  if (all && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+  const bool keep = identity->uid == 0 || !asked->only_root;
+  if (keep && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
     return fail(error, STAGE_CAPABILITIES, errno, "keepcaps");
-  /* Also when there is only the primary group: the caller's own must go. */
+  /* Also when there is only the primary group: the caller's own must go (CVE-2022-36109). */
   if (setgroups(identity->group_count, identity->groups) < 0)
     return fail(error, STAGE_IDENTITY, errno, "setgroups");
   if (setresgid(identity->gid, identity->gid, identity->gid) < 0)
     return fail(error, STAGE_IDENTITY, errno, "gid %u", identity->gid);
   if (setresuid(identity->uid, identity->uid, identity->uid) < 0)
     return fail(error, STAGE_IDENTITY, errno, "uid %u", identity->uid);
-  if (all && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
+  if (keep && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
     return fail(error, STAGE_CAPABILITIES, errno, "keepcaps");
 
-  const bool keep = all || identity->uid == 0;
-  const struct sets wanted = {
-      .effective = keep ? set : 0, .permitted = keep ? set : 0, .inheritable = all ? set : 0};
+  const uint64_t permitted = keep ? asked->permitted & own.permitted : 0;
+  const struct sets wanted = {.effective = asked->effective & permitted,
+                              .permitted = permitted,
+                              .inheritable = asked->inheritable & own.permitted};
   if (set_sets(&wanted) < 0)
     return fail(error, STAGE_CAPABILITIES, errno, "capset");
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
     return fail(error, STAGE_CAPABILITIES, errno, "ambient set");
-  if (all && raise_ambient(set) < 0)
+  if (raise_ambient(asked->ambient & wanted.inheritable & permitted) < 0)
     return fail(error, STAGE_CAPABILITIES, errno, "ambient set");
   return 0;
 }

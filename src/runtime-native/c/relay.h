@@ -20,7 +20,8 @@ struct relay {
   void *context;
   size_t start;
   size_t end;
-  char buffer[65536];
+  /* Allocated with the first byte that has to wait for its reader; owned. */
+  char *buffer;
 };
 
 /* `to_is_shared` as in the struct; `closes` closes `to` after the last byte. */
@@ -42,7 +43,7 @@ bool relay_move(struct relay *relay, const struct pollfd *entry);
 /* Nothing more will come, and all is delivered. */
 bool relay_is_done(const struct relay *relay);
 
-/* Whether it holds bytes that the reader has not taken yet. */
+/* Whether it holds bytes that its reader has not taken yet. */
 bool relay_is_full(const struct relay *relay);
 
 void relay_close(struct relay *relay);

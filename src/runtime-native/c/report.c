@@ -59,6 +59,11 @@ int report_ready(int socket) {
   return send_message(socket, &report, offsetof(struct report, error));
 }
 
+int report_hooks(int socket) {
+  struct report report = {.kind = REPORT_HOOKS};
+  return send_message(socket, &report, offsetof(struct report, error));
+}
+
 int report_receive(int socket, struct report *report, int *fd) {
   union {
     struct cmsghdr header;
@@ -71,7 +76,8 @@ int report_receive(int socket, struct report *report, int *fd) {
   ssize_t got;
   do
     got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  while (got < 0 && errno == EINTR);
+  /* Told once when the process ended before it read that it may go on; what it reported comes after. */
+  while (got < 0 && (errno == EINTR || errno == ECONNRESET));
   if (got <= 0)
     return (int)got;
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);

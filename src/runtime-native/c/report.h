@@ -21,6 +21,8 @@ enum report_kind {
   REPORT_TERMINAL,
   /* All is done but the exec. */
   REPORT_READY,
+  /* Waits for a byte: the hooks that run outside are due. */
+  REPORT_HOOKS,
 };
 
 struct report {
@@ -42,6 +44,7 @@ int report_failed(int socket, const struct error *error);
 int report_made(int socket, const struct made *made);
 int report_terminal(int socket, int master);
 int report_ready(int socket);
+int report_hooks(int socket);
 
 /*
  * Receives one message without waiting. *fd becomes a descriptor that came with it, or -1. 1 for a message, 0 at the

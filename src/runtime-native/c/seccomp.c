@@ -1,57 +1,38 @@
 #include "seccomp.h"
 
 #include <errno.h>
-#include <linux/audit.h>
 #include <linux/seccomp.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
+#include "cleanup.h"
 #include "stage.h"
 #include "syscalls.h"
 
-extern const struct seccomp_table seccomp_table_native;
-#if defined(__x86_64__)
-extern const struct seccomp_table seccomp_table_x32;
-extern const struct seccomp_table seccomp_table_i386;
-#endif
+#define X32_BIT 0x40000000u
 
-const struct seccomp_table *const seccomp_tables[] = {
-    &seccomp_table_native,
-#if defined(__x86_64__)
-    &seccomp_table_x32,
-    &seccomp_table_i386,
-#endif
-    NULL,
-};
-
-/* What to do with a number: an answer, or a look at its arguments. */
-enum verdict {
-  VERDICT_DENY,
-  VERDICT_ALLOW,
-  /* VERDICT_CONDITION + enum seccomp_condition */
-  VERDICT_CONDITION,
+/* What to do with a number: an answer, or rules that look at its arguments. */
+struct verdict {
+  uint32_t action;
+  const struct seccomp_rule **rules;
+  size_t rule_count;
 };
 
 /* From `first` up to the next range. */
 struct range {
   uint32_t first;
-  unsigned verdict;
-};
-
-struct entry {
-  uint32_t number;
-  unsigned verdict;
+  struct verdict verdict;
 };
 
 struct emitter {
   struct sock_filter *program;
   size_t capacity;
   size_t count;
+  uint32_t default_action;
 };
 
-static void emit(struct emitter *emitter, uint16_t code, uint32_t value, uint8_t if_true, uint8_t if_false) {
+static void emit(struct emitter *emitter, uint16_t code, uint32_t value, size_t if_true, size_t if_false) {
   if (emitter->count < emitter->capacity)
-    emitter->program[emitter->count] = (struct sock_filter){code, if_true, if_false, value};
+    emitter->program[emitter->count] = (struct sock_filter){code, (uint8_t)if_true, (uint8_t)if_false, value};
   emitter->count++;
 }
 
@@ -65,68 +46,95 @@ static void emit_load(struct emitter *emitter, size_t offset) {
 static size_t low_half(unsigned argument) { return offsetof(struct seccomp_data, args) + argument * 8; }
 static size_t high_half(unsigned argument) { return low_half(argument) + 4; }
 
-#define DENY (SECCOMP_RET_ERRNO | EPERM)
-
-/* Any family but AF_ALG (38), a way to the kernel's crypto code, and AF_VSOCK (40), one to the hypervisor. */
-static void emit_socket(struct emitter *emitter) {
-  emit_load(emitter, high_half(0));
-  emit(emitter, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3);
-  emit_load(emitter, low_half(0));
-  emit(emitter, BPF_JMP | BPF_JEQ | BPF_K, 38, 2, 0);
-  emit(emitter, BPF_JMP | BPF_JEQ | BPF_K, 40, 1, 0);
-  emit_answer(emitter, SECCOMP_RET_ALLOW);
-  emit_answer(emitter, DENY);
+static bool needs_high_half(const struct seccomp_argument *argument) {
+  return argument->comparison != SECCOMP_MASKED_EQ || (argument->mask | argument->value) >> 32 != 0;
 }
 
-/* PER_LINUX, PER_LINUX32, either with UNAME26, and the question for the current one. */
-static void emit_personality(struct emitter *emitter) {
-  static const uint32_t known[] = {0, 8, 0x20000, 0x20008, 0xffffffff};
-  const uint8_t count = sizeof known / sizeof known[0];
-  emit_load(emitter, high_half(0));
-  emit(emitter, BPF_JMP | BPF_JEQ | BPF_K, 0, 0, (uint8_t)(count + 1));
-  emit_load(emitter, low_half(0));
-  for (uint8_t i = 0; i < count; i++)
-    emit(emitter, BPF_JMP | BPF_JEQ | BPF_K, known[i], (uint8_t)(count - i), 0);
-  emit_answer(emitter, DENY);
-  emit_answer(emitter, SECCOMP_RET_ALLOW);
+static size_t argument_size(const struct seccomp_argument *argument) {
+  switch (argument->comparison) {
+  case SECCOMP_EQ:
+  case SECCOMP_NE:
+    return 4;
+  case SECCOMP_MASKED_EQ:
+    return needs_high_half(argument) ? 6 : 3;
+  case SECCOMP_LT:
+  case SECCOMP_LE:
+  case SECCOMP_GT:
+  case SECCOMP_GE:
+    return 5;
+  }
+  return 0;
 }
 
-/* No new namespace. */
-static void emit_clone(struct emitter *emitter) {
-  emit_load(emitter, low_half(0));
-  emit(emitter, BPF_JMP | BPF_JSET | BPF_K, 0x7e020000, 0, 1);
-  emit_answer(emitter, DENY);
-  emit_answer(emitter, SECCOMP_RET_ALLOW);
-}
+#define JEQ (BPF_JMP | BPF_JEQ | BPF_K)
+#define JGT (BPF_JMP | BPF_JGT | BPF_K)
+#define JGE (BPF_JMP | BPF_JGE | BPF_K)
+#define AND (BPF_ALU | BPF_AND | BPF_K)
 
-static void emit_verdict(struct emitter *emitter, unsigned verdict) {
-  switch (verdict) {
-  case VERDICT_DENY:
-    emit_answer(emitter, DENY);
+/* Goes on behind itself when the condition holds, else `otherwise` instructions further. */
+static void emit_argument(struct emitter *emitter, const struct seccomp_argument *argument, size_t otherwise) {
+  const uint32_t high = (uint32_t)(argument->value >> 32), low = (uint32_t)argument->value;
+  if (needs_high_half(argument))
+    emit_load(emitter, high_half(argument->index));
+  switch (argument->comparison) {
+  case SECCOMP_EQ:
+    emit(emitter, JEQ, high, 0, otherwise + 2);
+    emit_load(emitter, low_half(argument->index));
+    emit(emitter, JEQ, low, 0, otherwise);
     return;
-  case VERDICT_ALLOW:
-    emit_answer(emitter, SECCOMP_RET_ALLOW);
+  case SECCOMP_NE:
+    emit(emitter, JEQ, high, 0, 2);
+    emit_load(emitter, low_half(argument->index));
+    emit(emitter, JEQ, low, otherwise, 0);
     return;
-  case VERDICT_CONDITION + CONDITION_SOCKET:
-    emit_socket(emitter);
+  case SECCOMP_MASKED_EQ:
+    if (needs_high_half(argument)) {
+      emit(emitter, AND, (uint32_t)(argument->mask >> 32), 0, 0);
+      emit(emitter, JEQ, high, 0, otherwise + 3);
+    }
+    emit_load(emitter, low_half(argument->index));
+    emit(emitter, AND, (uint32_t)argument->mask, 0, 0);
+    emit(emitter, JEQ, low, 0, otherwise);
     return;
-  case VERDICT_CONDITION + CONDITION_PERSONALITY:
-    emit_personality(emitter);
+  case SECCOMP_GT:
+  case SECCOMP_GE:
+    emit(emitter, JGT, high, 3, 0);
+    emit(emitter, JEQ, high, 0, otherwise + 2);
+    emit_load(emitter, low_half(argument->index));
+    emit(emitter, argument->comparison == SECCOMP_GT ? JGT : JGE, low, 0, otherwise);
     return;
-  case VERDICT_CONDITION + CONDITION_CLONE:
-    emit_clone(emitter);
-    return;
-  case VERDICT_CONDITION + CONDITION_CLONE3:
-    /* Its flags are in memory, out of the filter's reach; this makes C libraries fall back to clone. */
-    emit_answer(emitter, SECCOMP_RET_ERRNO | ENOSYS);
+  case SECCOMP_LT:
+  case SECCOMP_LE:
+    emit(emitter, JGT, high, otherwise + 3, 0);
+    emit(emitter, JEQ, high, 0, 2);
+    emit_load(emitter, low_half(argument->index));
+    emit(emitter, argument->comparison == SECCOMP_LT ? JGE : JGT, low, otherwise, 0);
     return;
   }
+}
+
+/* At most six conditions of six instructions each: all jumps are short. */
+static void emit_rule(struct emitter *emitter, const struct seccomp_rule *rule) {
+  size_t left = 1;
+  for (size_t i = 0; i < rule->argument_count; i++)
+    left += argument_size(&rule->arguments[i]);
+  for (size_t i = 0; i < rule->argument_count; i++) {
+    left -= argument_size(&rule->arguments[i]);
+    emit_argument(emitter, &rule->arguments[i], left);
+  }
+  emit_answer(emitter, rule->action);
+}
+
+static void emit_verdict(struct emitter *emitter, const struct verdict *verdict) {
+  for (size_t i = 0; i < verdict->rule_count; i++)
+    emit_rule(emitter, verdict->rules[i]);
+  emit_answer(emitter, verdict->rule_count == 0 ? verdict->action : emitter->default_action);
 }
 
 /* A binary search: below the middle goes on with the next instruction, the rest is jumped to. */
 static void emit_search(struct emitter *emitter, const struct range *ranges, size_t count) {
   if (count == 1) {
-    emit_verdict(emitter, ranges[0].verdict);
+    emit_verdict(emitter, &ranges[0].verdict);
     return;
   }
   size_t middle = count / 2;
@@ -134,88 +142,108 @@ static void emit_search(struct emitter *emitter, const struct range *ranges, siz
   struct emitter measure = {.count = 0};
   emit_search(&measure, ranges, middle);
   if (measure.count <= 255) {
-    emit(emitter, BPF_JMP | BPF_JGE | BPF_K, ranges[middle].first, (uint8_t)measure.count, 0);
+    emit(emitter, JGE, ranges[middle].first, measure.count, 0);
   } else {
-    emit(emitter, BPF_JMP | BPF_JGE | BPF_K, ranges[middle].first, 0, 1);
+    emit(emitter, JGE, ranges[middle].first, 0, 1);
     emit(emitter, BPF_JMP | BPF_JA, (uint32_t)measure.count, 0, 0);
   }
   emit_search(emitter, ranges, middle);
   emit_search(emitter, ranges + middle, count - middle);
 }
 
-static int compare_entries(const void *a, const void *b) {
-  const struct entry *left = a, *right = b;
-  return left->number < right->number ? -1 : left->number > right->number;
+/* By number; what came first stays first. */
+static int compare_rules(const void *a, const void *b) {
+  const struct seccomp_rule *left = *(const struct seccomp_rule *const *)a, *right = *(const struct seccomp_rule *const *)b;
+  if (left->number != right->number)
+    return left->number < right->number ? -1 : 1;
+  return left < right ? -1 : left > right;
 }
 
-#define ENTRIES_MAX 2048
-
-/* The whole number space as ranges of equal verdicts. `entries` is sorted. */
-static size_t make_ranges(const struct entry *entries, size_t count, struct range *ranges) {
-  size_t made = 0;
-  uint64_t next = 0;
-  ranges[made++] = (struct range){0, VERDICT_DENY};
+static struct verdict decide(const struct seccomp_rule **rules, size_t count) {
   for (size_t i = 0; i < count; i++) {
-    if (i > 0 && entries[i].number == entries[i - 1].number)
-      continue;
-    if (entries[i].number > next && ranges[made - 1].verdict != VERDICT_DENY)
-      ranges[made++] = (struct range){(uint32_t)next, VERDICT_DENY};
-    if (ranges[made - 1].first == entries[i].number)
-      made--;
-    if (made == 0 || ranges[made - 1].verdict != entries[i].verdict)
-      ranges[made++] = (struct range){entries[i].number, entries[i].verdict};
-    next = (uint64_t)entries[i].number + 1;
+    if (rules[i]->argument_count == 0)
+      return (struct verdict){.action = rules[i]->action};
   }
-  if (ranges[made - 1].verdict != VERDICT_DENY && next <= UINT32_MAX)
-    ranges[made++] = (struct range){(uint32_t)next, VERDICT_DENY};
-  return made;
+  return (struct verdict){.rules = rules, .rule_count = count};
 }
 
-/* The search over all tables of one architecture; *at moves behind them. 0 if there are too many calls. */
-static bool emit_arch(struct emitter *emitter, const struct seccomp_table *const **at) {
-  static struct entry entries[ENTRIES_MAX];
-  static struct range ranges[2 * ENTRIES_MAX + 2];
-  const uint32_t arch = (**at)->arch;
-  size_t count = 0;
-  for (; **at != NULL && (**at)->arch == arch; (*at)++) {
-    const struct seccomp_table *table = **at;
-    if (table->allowed_count + CONDITION_COUNT > ENTRIES_MAX - count)
-      return false;
-    for (size_t i = 0; i < table->allowed_count; i++)
-      entries[count++] = (struct entry){table->allowed[i], VERDICT_ALLOW};
-    for (unsigned i = 0; i < CONDITION_COUNT; i++)
-      entries[count++] = (struct entry){table->conditional[i], VERDICT_CONDITION + i};
-  }
-  qsort(entries, count, sizeof entries[0], compare_entries);
-  emit_search(emitter, ranges, make_ranges(entries, count, ranges));
-  return true;
+struct ranges {
+  struct range *items;
+  size_t count;
+};
+
+static void add_range(struct ranges *ranges, uint32_t first, struct verdict verdict) {
+  struct range *last = ranges->count == 0 ? NULL : &ranges->items[ranges->count - 1];
+  if (last != NULL && last->first == first)
+    ranges->count--, last = ranges->count == 0 ? NULL : last - 1;
+  if (last != NULL && last->verdict.rule_count == 0 && verdict.rule_count == 0 &&
+      last->verdict.action == verdict.action)
+    return;
+  ranges->items[ranges->count++] = (struct range){first, verdict};
 }
 
-size_t seccomp_program(const struct seccomp_table *const *tables, struct sock_filter *program, size_t capacity) {
-  struct emitter emitter = {.program = program, .capacity = capacity};
-  while (*tables != NULL) {
-    const struct seccomp_table *const *measured = tables;
-    struct emitter measure = {.count = 0};
-    if (!emit_arch(&measure, &measured))
-      return 0;
-    /* Numbers mean something only together with the architecture. */
-    emit_load(&emitter, offsetof(struct seccomp_data, arch));
-    emit(&emitter, BPF_JMP | BPF_JEQ | BPF_K, (*tables)->arch, 1, 0);
-    emit(&emitter, BPF_JMP | BPF_JA, (uint32_t)measure.count + 1, 0, 0);
-    emit_load(&emitter, offsetof(struct seccomp_data, nr));
-    emit_arch(&emitter, &tables);
+/* The whole number space as ranges of equal verdicts. */
+static void make_ranges(const struct seccomp_filter *filter, const struct seccomp_arch *arch,
+                        const struct seccomp_rule **sorted, struct ranges *ranges) {
+  const struct verdict otherwise = {.action = filter->default_action};
+  const struct verdict foreign = {.action = arch->refuses_x32 ? filter->foreign_action : filter->default_action};
+  bool in_x32 = false;
+  add_range(ranges, 0, otherwise);
+  for (size_t i = 0, end; i < arch->rule_count; i = end) {
+    for (end = i + 1; end < arch->rule_count && sorted[end]->number == sorted[i]->number;)
+      end++;
+    const uint32_t number = sorted[i]->number;
+    if (number >= X32_BIT && !in_x32)
+      in_x32 = true, add_range(ranges, X32_BIT, foreign);
+    add_range(ranges, number, decide(sorted + i, end - i));
+    if (number < UINT32_MAX)
+      add_range(ranges, number + 1, in_x32 ? foreign : otherwise);
   }
-  emit_answer(&emitter, DENY);
-  return emitter.count <= capacity ? emitter.count : 0;
+  if (!in_x32)
+    add_range(ranges, X32_BIT, foreign);
+  /* The number of a call that a tracer has cancelled. */
+  if (arch->refuses_x32)
+    add_range(ranges, UINT32_MAX, otherwise);
 }
 
-int seccomp_load(struct error *error) {
-  static struct sock_filter program[SECCOMP_PROGRAM_MAX];
-  size_t count = seccomp_program(seccomp_tables, program, SECCOMP_PROGRAM_MAX);
-  if (count == 0)
-    return fail(error, STAGE_SECCOMP, E2BIG, "filter");
-  struct sock_fprog filter = {.len = (unsigned short)count, .filter = program};
-  if (syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0)
+static int emit_arch(struct emitter *emitter, const struct seccomp_filter *filter, const struct seccomp_arch *arch) {
+  cleanup_free const struct seccomp_rule **sorted = calloc(arch->rule_count + 1, sizeof *sorted);
+  cleanup_free struct range *items = calloc(2 * arch->rule_count + 4, sizeof *items);
+  if (sorted == NULL || items == NULL)
+    return -1;
+  for (size_t i = 0; i < arch->rule_count; i++)
+    sorted[i] = &arch->rules[i];
+  qsort(sorted, arch->rule_count, sizeof sorted[0], compare_rules);
+  struct ranges ranges = {.items = items};
+  make_ranges(filter, arch, sorted, &ranges);
+
+  struct emitter measure = {.count = 0};
+  emit_search(&measure, ranges.items, ranges.count);
+  /* Numbers mean something only together with the architecture. */
+  emit_load(emitter, offsetof(struct seccomp_data, arch));
+  emit(emitter, JEQ, arch->arch, 1, 0);
+  emit(emitter, BPF_JMP | BPF_JA, (uint32_t)measure.count + 1, 0, 0);
+  emit_load(emitter, offsetof(struct seccomp_data, nr));
+  emit_search(emitter, ranges.items, ranges.count);
+  return 0;
+}
+
+int seccomp_assemble(const struct seccomp_filter *filter, struct seccomp_program *program) {
+  struct emitter emitter = {
+      .program = program->instructions, .capacity = SECCOMP_PROGRAM_MAX, .default_action = filter->default_action};
+  for (size_t i = 0; i < filter->arch_count; i++) {
+    if (emit_arch(&emitter, filter, &filter->arches[i]) < 0)
+      return -1;
+  }
+  emit_answer(&emitter, filter->foreign_action);
+  program->count = emitter.count;
+  return emitter.count <= SECCOMP_PROGRAM_MAX ? 0 : -1;
+}
+
+int seccomp_load(const struct seccomp_program *program, struct error *error) {
+  struct sock_fprog filter = {.len = (unsigned short)program->count,
+                              .filter = (struct sock_filter *)(uintptr_t)program->instructions};
+  if (syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, program->flags, &filter) < 0)
     return fail(error, STAGE_SECCOMP, errno, "filter");
   return 0;
 }

@@ -8,6 +8,8 @@
 #include "seccomp_numbers.h"
 
 #define TABLE_ARCH AUDIT_ARCH_I386
+#define TABLE_SCMP_NAME "SCMP_ARCH_X86"
+#define TABLE_NAMES "seccomp_i386_names.inc"
 #define TABLE seccomp_table_i386
 #include "seccomp_table.inc"
 #else

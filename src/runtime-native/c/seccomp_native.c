@@ -11,11 +11,14 @@
 
 #if defined(__x86_64__)
 #define TABLE_ARCH AUDIT_ARCH_X86_64
+#define TABLE_SCMP_NAME "SCMP_ARCH_X86_64"
 #elif defined(__aarch64__)
 #define TABLE_ARCH AUDIT_ARCH_AARCH64
+#define TABLE_SCMP_NAME "SCMP_ARCH_AARCH64"
 #else
 #error "the system call filter is written for x86_64 and aarch64"
 #endif
 
+#define TABLE_NAMES "seccomp_native_names.inc"
 #define TABLE seccomp_table_native
 #include "seccomp_table.inc"

@@ -11,6 +11,8 @@
 #include "seccomp_numbers.h"
 
 #define TABLE_ARCH AUDIT_ARCH_X86_64
+#define TABLE_SCMP_NAME "SCMP_ARCH_X32"
+#define TABLE_NAMES "seccomp_x32_names.inc"
 #define TABLE seccomp_table_x32
 #include "seccomp_table.inc"
 #else

@@ -4,11 +4,16 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "profile.h"
 #include "spec_values.h"
 #include "stage.h"
+#include "syscalls.h"
+
+/* The profile adds mounts of its own. */
+#define USER_MOUNTS_MAX (SPEC_MOUNTS_MAX - 16)
 
 static int start_mount(struct parser *parser) {
-  static const char *const names[] = {[MOUNT_BIND] = "bind", [MOUNT_OVERLAY] = "overlay", [MOUNT_TMPFS] = "tmpfs"};
+  static const char *const names[] = {[MOUNT_BIND] = "bind", [MOUNT_OVERLAY] = "overlay", [MOUNT_FS] = "tmpfs"};
   const char *value = NULL;
   if (spec_read_string(parser, &value) < 0)
     return -1;
@@ -16,15 +21,22 @@ static int start_mount(struct parser *parser) {
     if (strcmp(value, names[kind]) != 0)
       continue;
     struct container_spec *spec = parser->spec;
-    if (spec->mount_count >= SPEC_MOUNTS_MAX)
+    if (spec->mount_count >= USER_MOUNTS_MAX)
       return spec_reject(parser, "appears too often");
     if (spec->mounts == NULL) {
-      spec->mounts = calloc(SPEC_MOUNTS_MAX, sizeof *spec->mounts);
+      spec->mounts = spec_allocate(spec, SPEC_MOUNTS_MAX * sizeof *spec->mounts);
       if (spec->mounts == NULL)
         return spec_reject(parser, "does not fit into memory");
     }
-    spec->mounts[spec->mount_count++] =
-        (struct mount_spec){.kind = (enum mount_kind)kind, .size_bytes = -1, .mode = -1};
+    struct mount_spec *mount = &spec->mounts[spec->mount_count++];
+    *mount = (struct mount_spec){.kind = (enum mount_kind)kind};
+    if (mount->kind == MOUNT_FS) {
+      /* Programs may run from it, as in BuildKit: it often is the /tmp of a build. */
+      mount->type = mount->source = "tmpfs";
+      mount->flags.set = MOUNT_ATTR_NOSUID;
+      mount->options[mount->option_count++] = (struct fs_option){"mode", "1777"};
+      mount->takes_mode = true;
+    }
     return 0;
   }
   return spec_reject(parser, "is not a known kind of mount");
@@ -64,8 +76,13 @@ static int read_mount_field(struct parser *parser, const char *field) {
   struct mount_spec *mount = &parser->spec->mounts[parser->spec->mount_count - 1];
   if (strcmp(field, "target") == 0)
     return spec_read_path(parser, &mount->target);
-  if (strcmp(field, "readonly") == 0)
-    return spec_read_bool(parser, &mount->readonly);
+  if (strcmp(field, "readonly") == 0) {
+    bool readonly;
+    if (spec_read_bool(parser, &readonly) < 0)
+      return -1;
+    mount->flags.set |= readonly ? MOUNT_ATTR_RDONLY : 0;
+    return 0;
+  }
   if (mount->kind == MOUNT_BIND) {
     if (strcmp(field, "source") == 0)
       return spec_read_path(parser, &mount->source);
@@ -82,18 +99,22 @@ static int read_mount_field(struct parser *parser, const char *field) {
     if (strcmp(field, "subpath") == 0)
       return spec_read_path(parser, &mount->subpath);
   }
-  if (mount->kind == MOUNT_TMPFS) {
+  if (mount->kind == MOUNT_FS) {
     uint64_t number;
     if (strcmp(field, "size") == 0) {
       if (spec_read_number(parser, INT64_MAX, &number) < 0)
         return -1;
-      mount->size_bytes = (int64_t)number;
+      if (mount->option_count >= 2)
+        return spec_reject(parser, "appears twice");
+      mount->options[mount->option_count++] =
+          (struct fs_option){"size", spec_format(parser->spec, "%llu", (unsigned long long)number)};
       return 0;
     }
     if (strcmp(field, "mode") == 0) {
       if (spec_read_number(parser, 07777, &number) < 0)
         return -1;
-      mount->mode = (int64_t)number;
+      mount->options[0].value = spec_format(parser->spec, "%o", (unsigned)number);
+      mount->takes_mode = false;
       return 0;
     }
   }
@@ -134,7 +155,6 @@ enum single {
   KEY_TERMINAL,
   KEY_STDIN,
   KEY_REMOVE_STUBS,
-  KEY_OOM_SCORE,
   KEY_COUNT,
 };
 
@@ -163,11 +183,11 @@ static const struct {
     [KEY_TERMINAL] = {"terminal", true},
     [KEY_STDIN] = {"stdin", true},
     [KEY_REMOVE_STUBS] = {"remove-stubs", true},
-    [KEY_OOM_SCORE] = {"oom-score-adj", false},
 };
 
 static int read_single(struct parser *parser, enum single key) {
   struct container_spec *spec = parser->spec;
+  struct profile *profile = &parser->profile;
   switch (key) {
   case KEY_ID:
     return spec_read_id(parser, &spec->id);
@@ -191,30 +211,27 @@ static int read_single(struct parser *parser, enum single key) {
     return parser->record->value_size > 64 ? spec_reject(parser, "is longer than 64 bytes")
                                            : spec_read_string(parser, &spec->hostname);
   case KEY_NETWORK:
-    return spec_read_choice(parser, "host", "none", &spec->own_network);
+    return spec_read_choice(parser, "host", "none", &profile->own_network);
   case KEY_HOSTS:
-    return spec_read_path(parser, &spec->etc_hosts);
+    return spec_read_path(parser, &profile->etc_hosts);
   case KEY_RESOLV_CONF:
-    return spec_read_path(parser, &spec->etc_resolv_conf);
+    return spec_read_path(parser, &profile->etc_resolv_conf);
   case KEY_ETC_HOSTNAME:
-    return spec_read_path(parser, &spec->etc_hostname);
+    return spec_read_path(parser, &profile->etc_hostname);
   case KEY_ETC_READONLY:
-    return spec_read_bool(parser, &spec->etc_readonly);
+    return spec_read_bool(parser, &profile->etc_readonly);
   case KEY_SHM_SIZE:
-    return spec_read_number(parser, INT64_MAX, &spec->shm_size_bytes);
+    return spec_read_number(parser, INT64_MAX, &profile->shm_size_bytes);
   case KEY_NO_NEW_PRIVILEGES:
     return spec_read_bool(parser, &spec->no_new_privileges);
   case KEY_INSECURE:
-    return spec_read_bool(parser, &spec->insecure);
+    return spec_read_bool(parser, &profile->insecure);
   case KEY_TERMINAL:
     return spec_read_bool(parser, &spec->terminal);
   case KEY_STDIN:
     return spec_read_choice(parser, "empty", "open", &spec->open_stdin);
   case KEY_REMOVE_STUBS:
     return spec_read_bool(parser, &spec->remove_stubs);
-  case KEY_OOM_SCORE:
-    spec->has_oom_score = true;
-    return spec_read_signed(parser, -1000, 1000, &spec->oom_score);
   case KEY_COUNT:
     break;
   }
@@ -257,8 +274,6 @@ static int read_record(struct parser *parser) {
     return start_rlimit(parser);
   if (strncmp(key, "rlimit.", 7) == 0)
     return read_rlimit_field(parser, key + 7);
-  if (strncmp(key, "resource.", 9) == 0)
-    return cgroup_resources_read(parser, &spec->resources, key + 9);
   if (strcmp(key, "end") == 0) {
     parser->ended = true;
     return record->value_size == 0 ? 0 : spec_reject(parser, "has a value");
@@ -273,7 +288,7 @@ static int check_overlay(struct error *error, const char *what, const struct ove
 }
 
 /* The rules that involve several keys. */
-static int check_whole(const struct container_spec *spec, uint64_t seen, struct error *error) {
+static int check_whole(struct container_spec *spec, uint64_t seen, struct error *error) {
   for (int i = 0; i < KEY_COUNT; i++) {
     if (singles[i].required && (seen & (UINT64_C(1) << i)) == 0)
       return fail(error, STAGE_SPEC, 0, "%s: is missing", singles[i].name);
@@ -286,13 +301,15 @@ static int check_whole(const struct container_spec *spec, uint64_t seen, struct 
   if (overlay == (spec->rootfs_directory != NULL) || (!overlay && spec->rootfs.lower.count > 0))
     return fail(error, STAGE_SPEC, 0, "rootfs: wants either a directory or an overlay");
   for (size_t i = 0; i < spec->mount_count; i++) {
-    const struct mount_spec *mount = &spec->mounts[i];
+    struct mount_spec *mount = &spec->mounts[i];
     if (mount->target == NULL)
       return fail(error, STAGE_SPEC, 0, "mount.target: is missing");
     if (mount->kind == MOUNT_BIND && mount->source == NULL)
       return fail(error, STAGE_SPEC, 0, "mount.source: is missing");
     if (check_overlay(error, "mount", &mount->overlay) < 0)
       return -1;
+    if (mount->kind == MOUNT_BIND && mount->recursive)
+      mount->flags_below = mount->flags;
   }
   for (size_t i = 0; i < spec->rlimit_count; i++) {
     if (spec->rlimits[i].soft > spec->rlimits[i].hard)
@@ -336,14 +353,5 @@ int spec_parse(const uint8_t *data, size_t size, struct container_spec *spec, st
   }
   if (at != size)
     return fail(error, STAGE_SPEC, 0, "The description goes on after its end");
-  return check_whole(spec, parser.seen, error) < 0 ? -1 : cgroup_resources_check(&spec->resources, error);
-}
-
-void spec_free(struct container_spec *spec) {
-  free(spec->rootfs.lower.items);
-  free(spec->args.items);
-  free(spec->env.items);
-  for (size_t i = 0; i < spec->mount_count; i++)
-    free(spec->mounts[i].overlay.lower.items);
-  free(spec->mounts);
+  return check_whole(spec, parser.seen, error) < 0 ? -1 : profile_fill(&parser.profile, spec, error);
 }

@@ -66,20 +66,6 @@ int spec_read_number(struct parser *parser, uint64_t limit, uint64_t *out) {
   return 0;
 }
 
-int spec_read_signed(struct parser *parser, int64_t lowest, int64_t highest, int64_t *out) {
-  const struct record *whole = parser->record;
-  const bool negative = whole->value_size > 0 && whole->value[0] == '-';
-  const struct record digits = {whole->key, whole->key_size, whole->value + negative, whole->value_size - negative};
-  uint64_t number = 0;
-  parser->record = &digits;
-  const int result = spec_read_number(parser, INT64_MAX, &number);
-  parser->record = whole;
-  if (result < 0)
-    return -1;
-  *out = negative ? -(int64_t)number : (int64_t)number;
-  return *out < lowest || *out > highest ? spec_reject(parser, "is out of range") : 0;
-}
-
 int spec_read_limit(struct parser *parser, uint64_t *out) {
   if (strcmp(parser->record->value, "unlimited") == 0) {
     *out = RLIM_INFINITY;

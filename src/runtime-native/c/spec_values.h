@@ -2,6 +2,7 @@
 #ifndef TSBUILD_SPEC_VALUES_H
 #define TSBUILD_SPEC_VALUES_H
 
+#include "profile.h"
 #include "spec.h"
 
 /* One record: u16 key size, u32 value size, both little endian, then the key, the value and a NUL. */
@@ -15,12 +16,12 @@ struct record {
 
 struct parser {
   struct container_spec *spec;
+  /* What completes it at the end. */
+  struct profile profile;
   struct error *error;
   const struct record *record;
   /* The keys with a single value that were seen. */
   uint64_t seen;
-  /* Those of `resource.`. */
-  uint32_t seen_resources;
   size_t strings;
   bool ended;
 };
@@ -37,8 +38,6 @@ int spec_read_bool(struct parser *parser, bool *out);
 int spec_read_choice(struct parser *parser, const char *no, const char *yes, bool *out);
 /* Decimal, at most `limit`. */
 int spec_read_number(struct parser *parser, uint64_t limit, uint64_t *out);
-/* The same with a sign, in a range. */
-int spec_read_signed(struct parser *parser, int64_t lowest, int64_t highest, int64_t *out);
 /* A number or `unlimited`, which is RLIM_INFINITY. */
 int spec_read_limit(struct parser *parser, uint64_t *out);
 /* A name that is safe as a directory of the cgroup file systems. */

@@ -40,8 +40,10 @@ enum stage {
   STAGE_LOOKUP = 25,
   /* execve failed; detail is the path. */
   STAGE_EXEC = 26,
-  /* A limit cannot be set; detail is what was written where, or says why if code is 0. */
-  STAGE_LIMIT = 29,
+  /* A hook failed; detail is its path, and how it ended. */
+  STAGE_HOOK = 27,
+  /* A setting of the kernel could not be made; detail is its path. */
+  STAGE_SYSCTL = 28,
 };
 
 #endif

@@ -30,6 +30,9 @@
 #ifndef __NR_close_range
 #define __NR_close_range 436
 #endif
+#ifndef __NR_pidfd_open
+#define __NR_pidfd_open 434
+#endif
 #ifndef __NR_openat2
 #define __NR_openat2 437
 #endif
@@ -67,7 +70,13 @@
 #define MOUNT_ATTR_NOSUID 0x00000002
 #define MOUNT_ATTR_NODEV 0x00000004
 #define MOUNT_ATTR_NOEXEC 0x00000008
+#define MOUNT_ATTR__ATIME 0x00000070
+#define MOUNT_ATTR_NOATIME 0x00000010
 #define MOUNT_ATTR_STRICTATIME 0x00000020
+#define MOUNT_ATTR_NODIRATIME 0x00000080
+#endif
+#ifndef MOUNT_ATTR_NOSYMFOLLOW
+#define MOUNT_ATTR_NOSYMFOLLOW 0x00200000
 #endif
 
 /* enum fsconfig_command; an enum in newer C libraries, so under names of our own. */
@@ -118,6 +127,8 @@ static inline int sys_mount_setattr(int dirfd, const char *path, unsigned flags,
 static inline int sys_close_range(unsigned first, unsigned last, unsigned flags) {
   return (int)syscall(__NR_close_range, first, last, flags);
 }
+
+static inline int sys_pidfd_open(pid_t pid) { return (int)syscall(__NR_pidfd_open, pid, 0); }
 
 static inline int sys_pidfd_send_signal(int pidfd, int signal) {
   return (int)syscall(__NR_pidfd_send_signal, pidfd, signal, NULL, 0);

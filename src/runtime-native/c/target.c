@@ -22,18 +22,35 @@ static int check_kind(int fd, bool directory) {
   return -1;
 }
 
-/* The path of an open directory as seen from the root. */
-static int real_path(const struct target_maker *maker, int fd, char *path, size_t size) {
+/* The path of an open file or directory as seen from the process's root. */
+static ssize_t path_of(const struct target_maker *maker, int fd, char *path, size_t size) {
   char link[32];
   snprintf(link, sizeof link, "self/fd/%d", fd);
   ssize_t length = readlinkat(maker->proc, link, path, size);
-  if (length < 0)
-    return -1;
-  if ((size_t)length >= size || path[0] != '/') {
+  if (length >= 0 && ((size_t)length >= size || path[0] != '/')) {
     errno = ENAMETOOLONG;
     return -1;
   }
-  path[length] = '\0';
+  if (length >= 0)
+    path[length] = '\0';
+  return length;
+}
+
+/* The same as seen from the container's root, which may be elsewhere. */
+static int real_path(const struct target_maker *maker, int fd, char *path, size_t size) {
+  char root[PATH_MAX];
+  ssize_t length = path_of(maker, fd, path, size), above = path_of(maker, maker->root, root, sizeof root);
+  if (length < 0 || above < 0)
+    return -1;
+  if (above == 1)
+    return 0;
+  if (strncmp(path, root, (size_t)above) != 0 || (path[above] != '/' && path[above] != '\0')) {
+    errno = EXDEV;
+    return -1;
+  }
+  memmove(path, path + above, (size_t)(length - above) + 1);
+  if (path[0] == '\0')
+    memcpy(path, "/", 2);
   return 0;
 }
 

@@ -20,7 +20,7 @@ struct made {
 };
 
 struct target_maker {
-  /* The root, which must also be the process's own root. */
+  /* The root. */
   int root;
   /* The container's proc file system. */
   int proc;

@@ -15,7 +15,7 @@
 #define TTY_GROUP 5
 
 /* A mount of the slave by descriptor; by path it could be another file by now. */
-static int bind_console(const struct standard_mounts *mounts, int slave, struct error *error) {
+static int bind_console(const struct mount_set *mounts, int slave, struct error *error) {
   cleanup_fd int file = openat(mounts->dev, "console", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (file < 0)
     return fail(error, STAGE_TERMINAL, errno, "/dev/console");
@@ -26,8 +26,10 @@ static int bind_console(const struct standard_mounts *mounts, int slave, struct 
   return 0;
 }
 
-int terminal_open(const struct standard_mounts *mounts, const struct identity *identity, const struct winsize *size,
+int terminal_open(const struct mount_set *mounts, const struct identity *identity, const struct winsize *size,
                   struct terminal *terminal, struct error *error) {
+  if (mounts->pts < 0 || mounts->dev < 0)
+    return fail(error, STAGE_TERMINAL, 0, "a terminal needs a new tmpfs at /dev and a new devpts at /dev/pts");
   cleanup_fd int master = openat(mounts->pts, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
   int unlocked = 0;
   if (master < 0 || ioctl(master, TIOCSPTLCK, &unlocked) < 0)

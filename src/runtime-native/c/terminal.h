@@ -6,7 +6,7 @@
 
 #include "error.h"
 #include "identity.h"
-#include "standard_mounts.h"
+#include "mounts.h"
 
 struct terminal {
   int master;
@@ -14,7 +14,7 @@ struct terminal {
 };
 
 /* Opens a pair owned by the user, of the given size (0 rows: unknown), and makes /dev/console the slave. */
-int terminal_open(const struct standard_mounts *mounts, const struct identity *identity, const struct winsize *size,
+int terminal_open(const struct mount_set *mounts, const struct identity *identity, const struct winsize *size,
                   struct terminal *terminal, struct error *error);
 
 /* Makes the slave the controlling terminal of the calling session leader and its stdio. */

@@ -1,0 +1,82 @@
+/* Making a mount of each kind; see mounts.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "cleanup.h"
+#include "mount_fs.h"
+#include "mounts.h"
+#include "overlay.h"
+#include "stage.h"
+#include "syscalls.h"
+
+static int open_bind(const struct mount_spec *mount, struct error *error) {
+  int fd = sys_open_tree(AT_FDCWD, mount->source,
+                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (mount->recursive ? AT_RECURSIVE : 0));
+  return fd < 0 ? fail(error, STAGE_SOURCE, errno, "%s", mount->source) : fd;
+}
+
+/* A part of a merged tree. A copy can only be taken of what is attached, so the whole is, out of every path's way. */
+static int open_subpath(int merged, const char *subpath, struct error *error) {
+  cleanup_fd int part = sys_openat2(merged, subpath, O_PATH | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+  if (part < 0)
+    return fail(error, STAGE_SOURCE, errno, "%s", subpath);
+  if (sys_move_mount(merged, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+    return fail(error, STAGE_MOUNT, errno, "%s", subpath);
+  int mount = mount_clone(part, false);
+  return mount < 0 ? fail(error, STAGE_MOUNT, errno, "%s", subpath) : mount;
+}
+
+static int open_overlay(const struct mount_spec *mount, struct error *error) {
+  cleanup_fd int merged = overlay_mount(&mount->overlay, STAGE_SOURCE, error);
+  if (merged < 0)
+    return -1;
+  return mount->subpath == NULL ? steal_fd(&merged) : open_subpath(merged, mount->subpath, error);
+}
+
+/* What is read-only for the container is not yet for us when its mode is still to be set. */
+static uint64_t first_flags(const struct mount_spec *mount) {
+  return mount->takes_mode ? mount->flags.set & ~(uint64_t)MOUNT_ATTR_RDONLY : mount->flags.set;
+}
+
+static int open_fs(const struct mount_spec *mount, struct error *error) {
+  int fd = mount_fs_open(mount->type, mount->source, mount->options, (unsigned)first_flags(mount));
+  return fd < 0 ? fail(error, STAGE_MOUNT, errno, "%s at %s", mount->type, mount->target) : fd;
+}
+
+/* The flags of what is below go first: those of the mount itself may say otherwise. */
+static int change(int fd, const struct mount_spec *mount, struct error *error) {
+  const struct mount_flags *below = &mount->flags_below, *own = &mount->flags;
+  const bool is_new = mount->kind == MOUNT_FS;
+  const unsigned long propagation = mount->propagation & ~(unsigned long)MS_REC;
+  int result = 0;
+  if (below->set != 0 || below->clear != 0)
+    result = mount_change(fd, below->set, below->clear, 0, true);
+  if (result == 0 && !is_new && (own->set != 0 || own->clear != 0))
+    result = mount_change(fd, own->set, own->clear, 0, false);
+  if (result == 0 && propagation != 0)
+    result = mount_change(fd, 0, 0, propagation, (mount->propagation & MS_REC) != 0);
+  return result < 0 ? fail(error, mount->kind == MOUNT_BIND ? STAGE_SOURCE : STAGE_MOUNT, errno, "%s",
+                           mount->kind == MOUNT_BIND ? mount->source : mount->target)
+                    : 0;
+}
+
+int mount_open(const struct mount_spec *mount, struct error *error) {
+  cleanup_fd int fd = -1;
+  switch (mount->kind) {
+  case MOUNT_BIND:
+    fd = open_bind(mount, error);
+    break;
+  case MOUNT_OVERLAY:
+    fd = open_overlay(mount, error);
+    break;
+  case MOUNT_FS:
+    fd = open_fs(mount, error);
+    break;
+  case MOUNT_CGROUP:
+    return fail(error, STAGE_MOUNT, EINVAL, "%s", mount->target);
+  }
+  if (fd < 0 || change(fd, mount, error) < 0)
+    return -1;
+  return steal_fd(&fd);
+}

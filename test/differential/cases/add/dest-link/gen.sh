@@ -1,0 +1,1 @@
+mkdir d; echo x>d/f; tar --format=gnu -cf t.tar d

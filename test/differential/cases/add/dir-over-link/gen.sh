@@ -1,0 +1,1 @@
+mkdir d; echo d>d/f; echo f>f; echo lf>lf; echo e>e; tar --format=gnu -cf t.tar d f lf e

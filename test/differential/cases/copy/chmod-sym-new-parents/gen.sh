@@ -1,0 +1,1 @@
+echo f>f; mkdir -p d; echo x>d/x

@@ -1,0 +1,1 @@
+mkdir d; echo f>d/f

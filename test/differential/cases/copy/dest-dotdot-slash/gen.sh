@@ -1,0 +1,1 @@
+echo f>f; mkdir -p d/s; echo x>d/s/x

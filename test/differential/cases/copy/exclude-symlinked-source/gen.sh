@@ -1,0 +1,1 @@
+mkdir d; echo f>d/f; echo g>d/g; ln -s d l

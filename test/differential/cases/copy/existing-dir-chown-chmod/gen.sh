@@ -1,0 +1,1 @@
+mkdir -p d/e d/f; echo>d/e/x

@@ -1,0 +1,1 @@
+mkdir d; echo f>f; echo a>a; echo b>b; echo x>d/x

@@ -1,0 +1,1 @@
+for n in '# c' '# notcomment' sp a/keep a/no root sub/root trail/f trail2 x.o p/q/x.o b/x b/c/d b/c/e c/z c/a/z c/a/b/z c/y n.md README.md README-secret.md README1.md dot d/e/f g h .wh; do mkdir -p "$(dirname "$n")"; echo 1 > "$n"; done; rm .wh

@@ -1,0 +1,1 @@
+mkdir -p d tmp; echo f>f; echo x>d/x
