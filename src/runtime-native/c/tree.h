@@ -60,7 +60,8 @@ void tree_forget(struct tree *tree);
 
 /*
  * Finds the parent of `path`, following symbolic links inside the root. Missing directories are made (0755, 0:0) with
- * `create`; without, `place->parent` is -1 when the parent does not exist. `place->name` points into `path`.
+ * `create`; without, `place->parent` is -1 when the parent does not exist. `place->name` points into `path`. "" is the root; a
+ * path that ends with a slash is refused.
  */
 int tree_parent(struct tree *tree, const char *path, bool create, struct place *place, struct error *error);
 

@@ -126,6 +126,10 @@ static int open_or_make(int root, const char *path, int links) {
 }
 
 int tree_parent(struct tree *tree, const char *path, bool create, struct place *place, struct error *error) {
+  /* As the last name, "/" would be the host's root, and "link/" what the link leads to (path_resolution(7)). */
+  size_t length = strlen(path);
+  if (length > 0 && path[length - 1] == '/')
+    return fail(error, TREE_PROTOCOL, 0, "the path \"%s\" ends with a slash", path);
   const char *name;
   cleanup_free char *dir = split(path, &name);
   if (dir != NULL && (strcmp(name, "..") == 0 || strcmp(name, ".") == 0)) {
