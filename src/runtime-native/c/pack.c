@@ -171,14 +171,21 @@ int pack_main(int argc, char **argv) {
   tree_process_setup();
   struct error error;
   struct pack pack = {.output = {.fd = STDOUT_FILENO}};
+  struct sha256 hash;
+  const char *dir = argv[argc - 1];
+  if (argc == 3 && strcmp(argv[1], "--digest") == 0) {
+    sha256_init(&hash);
+    pack.output.hash = &hash;
+    argc--;
+  }
   int status = argc == 2 ? 0 : fail(&error, TREE_PROTOCOL, 0, "wants a directory");
-  cleanup_fd int root = status < 0 ? -1 : open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  cleanup_fd int root = status < 0 ? -1 : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (status == 0 && root < 0)
-    status = fail(&error, TREE_ROOT, errno, "%s", argv[1]);
+    status = fail(&error, TREE_ROOT, errno, "%s", dir);
   /* A root that hides everything below is no entry of the tar, but its mark is. */
   int opaque = status < 0 ? -1 : tree_is_opaque(root);
   if (status == 0 && opaque < 0)
-    status = fail(&error, TREE_ROOT, errno, "%s", argv[1]);
+    status = fail(&error, TREE_ROOT, errno, "%s", dir);
   if (opaque == 1)
     status = pack_marker(&pack, "", 0, OPAQUE_MARKER, &error);
   if (status == 0)
@@ -188,6 +195,8 @@ int pack_main(int argc, char **argv) {
     status = pack_write(&pack.output, end, sizeof end, &error);
   if (status == 0)
     status = pack_flush(&pack.output, &error);
+  if (status == 0 && pack.output.hash != NULL)
+    status = pack_send_digest(&pack.output, &error);
   const uint32_t last = status < 0 ? PACK_FAILED : 0;
   if (write_all(STDOUT_FILENO, &last, sizeof last) < 0)
     return 1;

@@ -2,6 +2,8 @@
  * `pack DIR`: the canonical tar of a layer directory in overlay form, on stdout in frames: a u32 size and that many bytes. A
  * size of 0 is the end, PACK_FAILED a failure, as a record that follows.
  *
+ * `pack --digest DIR`: instead of the tar, one frame with its SHA-256 and its size as a u64.
+ *
  * Directories come before what is in them and names are in byte order; numbers that fit are in ustar fields, everything else in
  * PAX records; modification times are whole seconds (image-spec/layer.md).
  */
@@ -13,6 +15,7 @@
 #include <sys/types.h>
 
 #include "error.h"
+#include "sha256.h"
 
 #define PACK_BLOCK 512
 #define PACK_FAILED UINT32_MAX
@@ -38,12 +41,16 @@ struct pack_header {
 
 struct pack_output {
   int fd;
+  /* Where only this is wanted, what takes the tar's bytes in their place. */
+  struct sha256 *hash;
   uint8_t *buffer;
   size_t used;
 };
 
-/* Sends what is buffered, as one frame. */
+/* Sends what is buffered, as one frame, or hashes it. */
 int pack_flush(struct pack_output *output, struct error *error);
+/* Sends the digest of what was hashed. */
+int pack_send_digest(struct pack_output *output, struct error *error);
 int pack_write(struct pack_output *output, const void *data, size_t size, struct error *error);
 /* Zeroes up to the next block after content of `size` bytes. */
 int pack_pad(struct pack_output *output, uint64_t size, struct error *error);

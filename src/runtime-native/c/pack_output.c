@@ -43,9 +43,23 @@ int pack_flush(struct pack_output *output, struct error *error) {
   if (size == 0)
     return 0;
   output->used = 0;
+  if (output->hash != NULL) {
+    sha256_update(output->hash, output->buffer, size);
+    return 0;
+  }
   if (write_all(output->fd, &size, sizeof size) < 0 || write_all(output->fd, output->buffer, size) < 0)
     return fail(error, TREE_WRITE, errno, "stdout");
   return 0;
+}
+
+int pack_send_digest(struct pack_output *output, struct error *error) {
+  struct __attribute__((packed)) {
+    uint32_t frame_size;
+    uint8_t digest[SHA256_SIZE];
+    uint64_t size;
+  } frame = {.frame_size = sizeof frame - sizeof frame.frame_size, .size = output->hash->size};
+  sha256_final(output->hash, frame.digest);
+  return write_all(output->fd, &frame, sizeof frame) < 0 ? fail(error, TREE_WRITE, errno, "stdout") : 0;
 }
 
 /* Room in the buffer: at least one byte. */
