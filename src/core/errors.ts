@@ -73,6 +73,7 @@ export const ERROR_CODES = {
   'image-in-use': ExitStatus.failure,
   'container-not-found': ExitStatus.failure,
   'container-in-use': ExitStatus.failure,
+  'container-not-running': ExitStatus.failure,
   'platform-not-found': ExitStatus.failure,
   'registry-unreachable': ExitStatus.network,
   'registry-denied': ExitStatus.network,

@@ -5,6 +5,7 @@ import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { BuildError, throwIfAborted } from '../core/errors.ts';
 import { killFirstOfNamespace } from './orphans.ts';
+import { Requests } from './requests.ts';
 import { encodeSpec } from './spec.ts';
 import type { LastRecord } from './status.ts';
 import { exitOf, StatusReader } from './status.ts';
@@ -16,6 +17,7 @@ const STATUS_FD = 4;
 const CONTROL_FD = 5;
 
 const CONTROL_SIGNAL = 1;
+const CONTROL_REQUEST = 2;
 
 interface AttachedOptions extends Pick<RunOptions, 'signal' | 'onStarted'> {
   /** Otherwise the container's stdin is empty. */
@@ -53,6 +55,7 @@ export async function runAttached(
 class Supervisor {
   readonly #child: ChildProcess;
   readonly #last: Promise<LastRecord | undefined>;
+  readonly #requests = new Requests((kind, number) => this.#control(CONTROL_REQUEST, kind, number));
   /** Host pid of the container's first process. */
   #pid: number | undefined;
   ending = 'it is still running';
@@ -78,6 +81,7 @@ class Supervisor {
         reject(new BuildError('runtime-unavailable', 'Cannot run the native runtime', { cause })),
       );
       child.on('close', (code, signal) => {
+        this.#requests.end();
         this.ending = signal === null ? `exit code ${code}` : `killed by ${signal}`;
         if (bug === undefined) resolve(last);
         else reject(bug.error instanceof Error ? bug.error : new Error(String(bug.error)));
@@ -87,8 +91,13 @@ class Supervisor {
         guarded((chunk: Uint8Array) => {
           for (const record of reader.push(chunk)) {
             if (record.kind === 'created') this.#pid = record.pid;
-            else if (record.kind === 'started') onStarted?.({ pid: record.pid, kill: (name) => this.kill(name) });
-            else last = record;
+            else if (record.kind === 'answer') this.#requests.answer(record);
+            else if (record.kind === 'started') {
+              onStarted?.({ pid: record.pid, kill: (name) => this.kill(name), ...this.#requests.methods });
+            } else {
+              last = record;
+              this.#requests.end();
+            }
           }
         }),
       );
@@ -107,12 +116,7 @@ class Supervisor {
   }
 
   kill(signal: NodeJS.Signals): void {
-    const control = this.#writable(CONTROL_FD);
-    if (control === undefined || control.destroyed) return;
-    const message = Buffer.alloc(8);
-    message.writeUInt32LE(CONTROL_SIGNAL, 0);
-    message.writeUInt32LE(constants.signals[signal], 4);
-    control.write(message);
+    this.#control(CONTROL_SIGNAL, constants.signals[signal], 0);
   }
 
   /**
@@ -121,6 +125,17 @@ class Supervisor {
    */
   killOrphan(): void {
     if (this.#pid !== undefined) killFirstOfNamespace(this.#pid);
+  }
+
+  /** struct control_message of c/attached.c. */
+  #control(kind: number, value: number, number: number): void {
+    const control = this.#writable(CONTROL_FD);
+    if (control === undefined || control.destroyed) return;
+    const message = Buffer.alloc(12);
+    message.writeUInt32LE(kind, 0);
+    message.writeUInt32LE(value, 4);
+    message.writeUInt32LE(number, 8);
+    control.write(message);
   }
 
   #stream(fd: number): Readable | Writable | undefined {

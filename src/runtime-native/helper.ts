@@ -7,6 +7,7 @@ import { BuildError, throwIfAborted } from '../core/errors.ts';
 import type { Message } from './channel.ts';
 import { encodeHead, MessageKind, MessageReader } from './channel.ts';
 import { killFirstOfNamespace } from './orphans.ts';
+import { Requests } from './requests.ts';
 import { encodeSpec } from './spec.ts';
 import { exitOf, parseRecord } from './status.ts';
 import type { ContainerExit, ContainerSpec, RunOptions } from './types.ts';
@@ -24,6 +25,7 @@ interface Pending {
   readonly options: HelperRunOptions;
   readonly resolve: (exit: ContainerExit) => void;
   readonly reject: (error: unknown) => void;
+  readonly requests: Requests;
   /** Host pid of its first process. */
   pid: number | undefined;
   /** What a callback of the caller threw; it rejects when the container is gone. */
@@ -83,7 +85,8 @@ export class Helper {
     try {
       const exit = await new Promise<ContainerExit>((resolve, reject) => {
         if (this.#pending.size === 0) this.#hold(true);
-        this.#pending.set(number, { options, resolve, reject, pid: undefined, bug: undefined });
+        const requests = new Requests((kind, request) => this.#request(number, kind, request));
+        this.#pending.set(number, { options, resolve, reject, requests, pid: undefined, bug: undefined });
         this.#send(number, MessageKind.start, bytes);
       });
       throwIfAborted(signal);
@@ -93,6 +96,7 @@ export class Helper {
       throw error;
     } finally {
       signal?.removeEventListener('abort', abort);
+      this.#pending.get(number)?.requests.end();
       this.#pending.delete(number);
       if (this.#pending.size === 0) this.#hold(this.#closing);
     }
@@ -129,6 +133,13 @@ export class Helper {
     this.#send(container, MessageKind.signal, number);
   }
 
+  #request(container: number, kind: number, request: number): void {
+    const words = Buffer.alloc(8);
+    words.writeUInt32LE(kind, 0);
+    words.writeUInt32LE(request, 4);
+    this.#send(container, MessageKind.request, words);
+  }
+
   #receive({ container, kind, data }: Message): void {
     const pending = this.#pending.get(container);
     if (pending === undefined)
@@ -156,8 +167,15 @@ export class Helper {
         return;
       case 'started':
         this.#guard(container, pending, () =>
-          pending.options.onStarted?.({ pid: record.pid, kill: (name) => this.#kill(container, name) }),
+          pending.options.onStarted?.({
+            pid: record.pid,
+            kill: (name) => this.#kill(container, name),
+            ...pending.requests.methods,
+          }),
         );
+        return;
+      case 'answer':
+        pending.requests.answer(record);
         return;
       case 'failed':
       case 'exited':

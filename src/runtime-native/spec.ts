@@ -4,7 +4,7 @@
  */
 import { BuildError } from '../core/errors.ts';
 import { distinctLayers } from './distinct-layers.ts';
-import type { ContainerSpec, MountSpec, RootfsSpec } from './types.ts';
+import type { ContainerResources, ContainerSpec, MountSpec, RootfsSpec } from './types.ts';
 
 const MAGIC = 'TSBSPEC1';
 /** The binary's limit; Linux has a lower one on what a command line and an environment may add up to. */
@@ -76,6 +76,8 @@ export function encodeSpec(spec: ContainerSpec, openStdin: boolean): Buffer {
     out.text('rlimit.soft', limit.soft === -1n ? 'unlimited' : limit.soft.toString());
     out.text('rlimit.hard', limit.hard === -1n ? 'unlimited' : limit.hard.toString());
   }
+  writeResources(out, spec.resources ?? {});
+  if (spec.oomScoreAdj !== undefined) out.number('oom-score-adj', spec.oomScoreAdj);
   out.flag('no-new-privileges', spec.noNewPrivileges);
   out.flag('insecure', spec.insecure);
   out.flag('terminal', spec.terminal);
@@ -135,6 +137,31 @@ function writeMount(out: SpecWriter, mount: MountSpec): void {
       if (mount.sizeBytes !== undefined) out.number('mount.size', mount.sizeBytes);
       if (mount.mode !== undefined) out.number('mount.mode', mount.mode);
       return;
+  }
+}
+
+/** Wire names of the fields, below `resource.`. */
+const RESOURCES: readonly (readonly [keyof ContainerResources, string])[] = [
+  ['memoryBytes', 'memory'],
+  ['memoryReservationBytes', 'memory-reservation'],
+  ['memorySwapBytes', 'memory-swap'],
+  ['memorySwappiness', 'memory-swappiness'],
+  ['oomKillDisable', 'oom-kill-disable'],
+  ['cpuShares', 'cpu-shares'],
+  ['cpuPeriodUs', 'cpu-period'],
+  ['cpuQuotaUs', 'cpu-quota'],
+  ['cpusetCpus', 'cpuset-cpus'],
+  ['cpusetMems', 'cpuset-mems'],
+  ['pids', 'pids'],
+  ['parent', 'parent'],
+  ['accounting', 'accounting'],
+];
+
+function writeResources(out: SpecWriter, resources: ContainerResources): void {
+  for (const [field, name] of RESOURCES) {
+    const value = resources[field];
+    if (typeof value === 'boolean') out.flag(`resource.${name}`, value);
+    else if (value !== undefined) out.text(`resource.${name}`, String(value));
   }
 }
 

@@ -8,7 +8,8 @@ export type StatusRecord =
   | { readonly kind: 'created'; readonly pid: number }
   | { readonly kind: 'started'; readonly pid: number }
   | { readonly kind: 'failed'; readonly stage: number; readonly errno: number; readonly detail: string }
-  | { readonly kind: 'exited'; readonly code: number; readonly oomKilled: boolean };
+  | { readonly kind: 'exited'; readonly code: number; readonly oomKilled: boolean }
+  | { readonly kind: 'answer'; readonly request: number; readonly errno: number; readonly detail: string };
 
 /** What comes once, at the end. */
 export type LastRecord = Extract<StatusRecord, { readonly kind: 'failed' | 'exited' }>;
@@ -55,6 +56,8 @@ export function parseRecord(bytes: Buffer): StatusRecord {
       return { kind: 'failed', stage: value, errno: code, detail };
     case 3:
       return { kind: 'exited', code: value, oomKilled: code === 1 };
+    case 5:
+      return { kind: 'answer', request: value, errno: code, detail };
     case 4:
       return { kind: 'created', pid: value };
     default:
@@ -92,6 +95,7 @@ export const Stage = {
   exec: 26,
   hook: 27,
   sysctl: 28,
+  limit: 29,
 } as const;
 
 /** What the runtime was doing, for the stages whose failure is the machine's. */
@@ -150,6 +154,8 @@ export function startError(failure: {
         : new BuildError('command-not-found', `exec: "${detail}": executable file not found in $PATH`);
     case Stage.exec:
       return execError(errno, detail);
+    case Stage.limit:
+      return limitError(errno, detail);
     default:
       return new BuildError(
         'run-start-failed',
@@ -159,6 +165,27 @@ export function startError(failure: {
         },
       );
   }
+}
+
+/** Why a request to a running container failed. */
+export function requestError(
+  what: string,
+  { errno, detail }: { readonly errno: number; readonly detail: string },
+): BuildError {
+  if (errno === ERRNO.ESRCH) return new BuildError('container-not-running', 'The container does not run');
+  const why = errno === ERRNO.EALREADY ? detail : `${detail}: ${errnoText(errno)}`;
+  return new BuildError(
+    errno === ERRNO.EALREADY ? 'container-in-use' : 'runtime-failed',
+    `Cannot ${what} the container: ${why}`,
+  );
+}
+
+function limitError(errno: number, detail: string): BuildError {
+  return new BuildError(
+    'run-start-failed',
+    `Cannot limit the container: ${detail}${errno === 0 ? '' : `: ${errnoText(errno)}`}`,
+    errno === 0 ? { hint: 'docs/runtime.md says which control groups tsbuild can use' } : {},
+  );
 }
 
 function forbiddenTarget(path: string): BuildError {

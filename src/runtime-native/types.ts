@@ -57,6 +57,31 @@ export interface Rlimit {
   readonly hard: bigint;
 }
 
+/** What a container may use of the machine; what is absent is not limited. Carried out by control groups. */
+export interface ContainerResources {
+  readonly memoryBytes?: number;
+  /** What the container keeps under pressure. */
+  readonly memoryReservationBytes?: number;
+  /** Memory and swap together; `same`: as much swap as memory, where the kernel counts it. */
+  readonly memorySwapBytes?: number | 'unlimited' | 'same';
+  /** 0 to 100; version 1 only. */
+  readonly memorySwappiness?: number;
+  /** Processes wait instead of being killed when the memory is used up; version 1 only. */
+  readonly oomKillDisable?: boolean;
+  /** Relative weight, 1024 by default. */
+  readonly cpuShares?: number;
+  readonly cpuPeriodUs?: number;
+  readonly cpuQuotaUs?: number | 'unlimited';
+  /** Lists such as `0-2,5`. */
+  readonly cpusetCpus?: string;
+  readonly cpusetMems?: string;
+  readonly pids?: number | 'unlimited';
+  /** Group to make the container's in: from the top of the hierarchies if absolute, else from the caller's. */
+  readonly parent?: string;
+  /** Have `stats` tell what costs further groups with version 1: processor time, processes, input and output. */
+  readonly accounting?: boolean;
+}
+
 export interface ContainerSpec {
   /** Unique on this machine; `[a-z0-9][a-z0-9_.-]*`. Names the cgroup. */
   readonly id: string;
@@ -85,6 +110,9 @@ export interface ContainerSpec {
   };
   readonly shmSizeBytes: number;
   readonly rlimits: readonly Rlimit[];
+  readonly resources?: ContainerResources;
+  /** -1000 to 1000; absent: the caller's, but not below 0. */
+  readonly oomScoreAdj?: number;
   readonly noNewPrivileges: boolean;
   /** Everything allowed: all capabilities, no seccomp, no masked paths. Only ever on the user's explicit request. */
   readonly insecure: boolean;
@@ -123,6 +151,40 @@ export interface RunningContainer {
   /** Host pid of the container's first process. */
   readonly pid: number;
   kill(signal: NodeJS.Signals): void;
+  /** What it uses now. Rejects with `container-not-running`. */
+  stats(): Promise<ContainerStats>;
+  /** Stops all its processes until `unpause`; a SIGKILL still ends it. Rejects with `container-not-running` and `runtime-failed`. */
+  pause(): Promise<void>;
+  unpause(): Promise<void>;
+}
+
+/** What is absent is not counted for the container: its groups lack the controller. */
+export interface ContainerStats {
+  readonly memory: {
+    readonly currentBytes?: number;
+    readonly peakBytes?: number;
+    readonly limitBytes?: number;
+    readonly swapBytes?: number;
+    readonly anonBytes?: number;
+    readonly fileBytes?: number;
+    readonly inactiveFileBytes?: number;
+    readonly kernelBytes?: number;
+  };
+  readonly cpu: {
+    readonly usageUs?: number;
+    readonly userUs?: number;
+    readonly systemUs?: number;
+    readonly periods?: number;
+    readonly throttledPeriods?: number;
+    readonly throttledUs?: number;
+  };
+  readonly pids: { readonly current?: number; readonly limit?: number };
+  readonly io: {
+    readonly readBytes?: number;
+    readonly writtenBytes?: number;
+    readonly readOperations?: number;
+    readonly writeOperations?: number;
+  };
 }
 
 /** Starts containers. The native binary fulfils it; tests may put a recorder in its place. */

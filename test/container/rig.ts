@@ -13,7 +13,13 @@ import { digestOf } from '../../src/core/digest.ts';
 import type { FileTree } from '../../src/core/tree.ts';
 import type { ContainerConfig } from '../../src/oci/types.ts';
 import type { NativeFiles, TreeWriter } from '../../src/runtime-native/tree-types.ts';
-import type { ContainerExit, ContainerRuntime, ContainerSpec, RunOptions } from '../../src/runtime-native/types.ts';
+import type {
+  ContainerExit,
+  ContainerRuntime,
+  ContainerSpec,
+  RunningContainer,
+  RunOptions,
+} from '../../src/runtime-native/types.ts';
 import { ToyTree } from '../support/toy-tree.ts';
 
 export const SELF_PID = 1000;
@@ -151,4 +157,12 @@ export function request(asked: Partial<ContainerRequest> = {}): ContainerRequest
     tty: false,
     ...asked,
   };
+}
+
+/** A container that runs, as the runtime would tell of it. */
+export function fakeContainer(kill: RunningContainer['kill'] = () => undefined): RunningContainer {
+  const refuse = async (): Promise<never> => {
+    throw new Error('nobody asks a fake container for this');
+  };
+  return { pid: CONTAINER_PID, kill, stats: refuse, pause: refuse, unpause: refuse };
 }

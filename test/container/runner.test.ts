@@ -7,7 +7,7 @@ import type { ErrorCode } from '../../src/core/errors.ts';
 import { BuildError } from '../../src/core/errors.ts';
 import { rigTest } from '../support/rig.ts';
 import { ToyTree } from '../support/toy-tree.ts';
-import { CONTAINER_PID, containerRig, fakeMachine, identity, image, request, SELF_PID } from './rig.ts';
+import { CONTAINER_PID, containerRig, fakeContainer, fakeMachine, identity, image, request, SELF_PID } from './rig.ts';
 
 const test = suite('container runner');
 
@@ -152,7 +152,7 @@ test(
   'shows a running container, and removes it only by force',
   rigTest(async ({ dir }) => {
     const { runner, machine } = containerRig(dir.path, async (_, options) => {
-      options.onStarted?.({ pid: CONTAINER_PID, kill: () => undefined });
+      options.onStarted?.(fakeContainer());
       await running.promise;
       return { code: 137, oomKilled: false };
     });
@@ -201,7 +201,7 @@ test(
   'removes a container with --rm whose run was killed',
   rigTest(async ({ dir }) => {
     const { runner, machine } = containerRig(dir.path, async (_, { onStarted }) => {
-      onStarted?.({ pid: CONTAINER_PID, kill: () => undefined });
+      onStarted?.(fakeContainer());
       return new Promise<never>(() => undefined);
     });
     void runner.run(image({ Volumes: { '/data': {} } }), request({ remove: true }), NEVER);
@@ -242,13 +242,12 @@ test(
     const passedOn: string[] = [];
     const { runner } = containerRig(dir.path, async (_, options) => {
       const ended = deferred();
-      options.onStarted?.({
-        pid: CONTAINER_PID,
-        kill: (signal) => {
+      options.onStarted?.(
+        fakeContainer((signal) => {
           passedOn.push(signal);
           ended.resolve();
-        },
-      });
+        }),
+      );
       controller.abort(new BuildError('cancelled', 'stop', { cause: 'SIGTERM' }));
       await ended.promise;
       assert.is(options.signal?.aborted, false);
@@ -264,7 +263,7 @@ test(
   rigTest(async ({ dir }) => {
     const controller = new AbortController();
     const { runner } = containerRig(dir.path, async (_, { onStarted, signal }) => {
-      onStarted?.({ pid: CONTAINER_PID, kill: () => undefined });
+      onStarted?.(fakeContainer());
       const killed = new Promise((resolve) => signal?.addEventListener('abort', resolve));
       controller.abort(new BuildError('cancelled', 'stop', { cause: 'SIGINT' }));
       await killed;

@@ -1,24 +1,14 @@
 import { spawn, spawnSync } from 'node:child_process';
-import type { Dirent } from 'node:fs';
 import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { BuildError, errnoOf } from '../../src/core/errors.ts';
+import { BuildError } from '../../src/core/errors.ts';
 import { findRuntimeBinary } from '../../src/runtime-native/binary.ts';
 import { createNativeRuntime } from '../../src/runtime-native/runtime.ts';
 import type { ContainerSpec, RunningContainer } from '../../src/runtime-native/types.ts';
 import { containerSuite } from '../support/container.ts';
-
-const DEADLINE_MS = 20_000;
-
-/** Polls until `condition` holds; the deadline only ends a test that has already failed. */
-async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + DEADLINE_MS;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+import { groupsGone, groupsOf } from './groups.ts';
+import { until } from './until.ts';
 
 /** Whether a process runs; a zombie that nobody reaps does not. */
 function isRunning(pid: number): boolean {
@@ -60,41 +50,6 @@ function processName(pid: number): string {
 
 function parentOf(pid: number): number {
   return Number(/\nPPid:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-}
-
-/** Every directory on a cgroup file system that was made for the container `id`. */
-function groupsOf(id: string): string[] {
-  const found: string[] = [];
-  for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
-    const [, , , , point, ...rest] = line.split(' ');
-    if (point === undefined || !/ - cgroup2? /.test(` ${rest.join(' ')} `)) continue;
-    visit(point, 0);
-  }
-  return found;
-
-  function visit(directory: string, depth: number): void {
-    if (depth > 6) return;
-    for (const entry of entriesOf(directory)) {
-      if (!entry.isDirectory()) continue;
-      if (entry.name.startsWith(`${id}.`)) found.push(join(directory, entry.name));
-      else visit(join(directory, entry.name), depth + 1);
-    }
-  }
-}
-
-/** None for a group that is gone by now: other containers may be running. */
-function entriesOf(directory: string): Dirent[] {
-  try {
-    return readdirSync(directory, { withFileTypes: true });
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
-
-/** The groups go a moment after the container: nobody waits for them but the runtime's own end. */
-async function groupsGone(id: string): Promise<void> {
-  await until('its groups are gone', () => groupsOf(id).length === 0);
 }
 
 let marks = 0;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cgroup_find.h"
+#include "cgroup_sweep.h"
 #include "commands.h"
 #include "container.h"
 #include "io.h"
@@ -22,11 +23,12 @@
 
 enum { SPEC_FD = 3, STATUS_FD = 4, CONTROL_FD = 5, FIRST_FREE_FD = 6 };
 
-/* Control messages: the first word tells what, the second is its value. */
-enum { CONTROL_SIGNAL = 1 };
+/* Control messages: what, its value, and the number by which a request is answered. */
+enum { CONTROL_SIGNAL = 1, CONTROL_REQUEST = 2 };
 struct control_message {
   uint32_t kind;
   uint32_t value;
+  uint32_t number;
 };
 
 struct attachment {
@@ -63,7 +65,7 @@ static bool read_size(struct winsize *size) {
   return ioctl(0, TIOCGWINSZ, size) == 0 || ioctl(1, TIOCGWINSZ, size) == 0;
 }
 
-static void forward_signal(const struct attachment *attachment) {
+static void forward_signal(struct attachment *attachment) {
   struct signalfd_siginfo info;
   struct winsize size;
   if (read(attachment->signals, &info, sizeof info) != sizeof info)
@@ -76,9 +78,13 @@ static void forward_signal(const struct attachment *attachment) {
 
 static void read_control(struct attachment *attachment) {
   struct control_message message;
-  if (read_all(attachment->control, &message, sizeof message) == (ssize_t)sizeof message &&
-      message.kind == CONTROL_SIGNAL && message.value < NSIG) {
+  const bool is_whole = read_all(attachment->control, &message, sizeof message) == (ssize_t)sizeof message;
+  if (is_whole && message.kind == CONTROL_SIGNAL && message.value < NSIG) {
     container_signal(&attachment->container, (int)message.value);
+    return;
+  }
+  if (is_whole && message.kind == CONTROL_REQUEST) {
+    container_request(&attachment->container, (enum container_request)message.value, message.number);
     return;
   }
   /* The end, or nonsense: in either case nobody watches this container any more. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cgroup_files.h"
 #include "cleanup.h"
 #include "io.h"
 #include "stage.h"
@@ -27,16 +28,6 @@ static void unescape(char *text) {
   *to = '\0';
 }
 
-/* Whether the comma-separated `list` has `word`. */
-static bool has_word(const char *list, const char *word) {
-  size_t length = strlen(word);
-  for (const char *at = list; (at = strstr(at, word)) != NULL; at += length) {
-    if ((at == list || at[-1] == ',') && (at[length] == '\0' || at[length] == ','))
-      return true;
-  }
-  return false;
-}
-
 /* Whether every one of the comma-separated `words` is in `list`. */
 static bool has_words(const char *list, const char *words) {
   char copy[128];
@@ -44,7 +35,7 @@ static bool has_words(const char *list, const char *words) {
     return false;
   char *rest = copy;
   for (char *word; (word = strsep(&rest, ",")) != NULL;) {
-    if (!has_word(list, word))
+    if (!cgroup_has_word(list, word))
       return false;
   }
   return true;
@@ -115,6 +106,7 @@ static void add_hierarchy(struct cgroup *cgroup, const struct mount_line *mount,
       snprintf(hierarchy->name, sizeof hierarchy->name, "%s", name) >= (int)sizeof hierarchy->name ||
       !group_directory(mount, path, hierarchy->path, sizeof hierarchy->path))
     return;
+  hierarchy->top_size = strlen(mount->point);
   hierarchy->directory = -1;
   cgroup->count++;
 }

@@ -19,6 +19,8 @@ enum message_kind {
   /* From the helper. Data: what the container wrote. */
   MESSAGE_STDOUT = 4,
   MESSAGE_STDERR = 5,
+  /* From tsbuild. Data: an enum container_request and the number for its answer, words. */
+  MESSAGE_REQUEST = 6,
 };
 
 struct message_head {

@@ -121,7 +121,7 @@ static int start(struct container *container, struct connections *connections, s
   if (owner->connect(container, connections->relayed, error) < 0)
     return -1;
   /* One that is gone by now has said why. */
-  if (cgroup_join(&container->cgroup, container->pid, in_group, error) < 0 && error->code != ESRCH)
+  if (!in_group && cgroup_join_v2(&container->cgroup, container->pid, error) < 0 && error->code != ESRCH)
     return -1;
   (void)!write_all(container->reports, "", 1);
   return 0;

@@ -22,6 +22,9 @@ enum relay_index { RELAY_STDIN, RELAY_STDOUT, RELAY_STDERR, RELAY_COUNT };
 
 enum { POLL_REPORTS, POLL_PID, POLL_RELAYS, CONTAINER_POLLS = POLL_RELAYS + RELAY_COUNT };
 
+/* What the owner may ask for while the container runs; the numbers are wire format, as in request.ts. */
+enum container_request { REQUEST_STATS = 1, REQUEST_PAUSE = 2, REQUEST_UNPAUSE = 3 };
+
 struct container;
 
 /* Who started a container, and hears of it. */
@@ -65,6 +68,8 @@ struct container {
   struct relay relays[RELAY_COUNT];
   /* The owner is gone: nobody waits for the output. */
   bool abandoned;
+  /* Its processes are frozen. */
+  bool paused;
   struct stubs stubs;
   bool ready;
   bool started;
@@ -93,8 +98,14 @@ void container_serve(struct container *container, const struct pollfd entries[CO
 /* Its owner is gone: kills it, and waits for nobody to take its output. */
 void container_abandon(struct container *container);
 
-/* Sends a signal to the first process. SIGKILL ends everything in the container. */
-void container_signal(const struct container *container, int number);
+/* Sends a signal to the first process. SIGKILL ends everything in the container, also when it is paused. */
+void container_signal(struct container *container, int number);
+
+/* Does what was asked for, and answers with a status record that has the request's number. */
+void container_request(struct container *container, enum container_request request, uint32_t number);
+
+/* Lets a paused container go on. */
+int container_thaw(struct container *container, struct error *error);
 
 /* Releases the memory of one that is gone. */
 void container_free(struct container *container);

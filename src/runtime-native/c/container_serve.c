@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "cgroup_events.h"
 #include "cleanup.h"
 #include "container.h"
 #include "report.h"
@@ -22,9 +23,14 @@ static int64_t now(void) {
   return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-void container_signal(const struct container *container, int number) {
-  if (container->pid > 0 && !container->exited)
-    sys_pidfd_send_signal(container->pidfd, number);
+void container_signal(struct container *container, int number) {
+  if (container->pid <= 0 || container->exited)
+    return;
+  sys_pidfd_send_signal(container->pidfd, number);
+  /* A process that version 1 has frozen does not die. */
+  struct error ignored;
+  if (number == SIGKILL && container->paused)
+    (void)!container_thaw(container, &ignored);
 }
 
 void container_abandon(struct container *container) {
@@ -115,7 +121,7 @@ static void finish(struct container *container) {
   if (container->failed)
     last = status_failed(&container->error);
   else
-    last = status_exited(exit_code(container->wait_status), cgroup_oom_killed(&container->cgroup));
+    last = status_exited(exit_code(container->wait_status), cgroup_oom_killed(&container->cgroup, exit_code(container->wait_status)));
   container->state = CONTAINER_LINGERS;
   container->deadline = 0;
   container->owner->on_status(container, &last);

@@ -243,7 +243,8 @@ static int close_others(const struct init *init, struct error *error) {
 
 void init_run(const struct init *init) {
   static struct error error;
-  if (close_others(init, &error) < 0 || set_up(init, &error) < 0)
+  /* First: all that this process takes from now on is counted, and its groups' descriptors go with the others. */
+  if (cgroup_join_self(init->cgroup, &error) < 0 || close_others(init, &error) < 0 || set_up(init, &error) < 0)
     report_failed(init->socket, &error);
   _exit(1);
 }

@@ -46,7 +46,7 @@ static int set_oom_score(const struct container_spec *spec, int proc, struct err
   if (spec->has_oom_score) {
     snprintf(text, sizeof text, "%d", spec->oom_score);
     if (fd < 0 || write_all(fd, text, strlen(text)) < 0)
-      return fail(error, STAGE_RLIMIT, errno, "oom_score_adj");
+      return fail(error, STAGE_LIMIT, errno, "oom_score_adj = %s", text);
   } else if (fd >= 0 && read(fd, text, sizeof text - 1) > 0 && text[0] == '-') {
     (void)!pwrite(fd, "0", 1, 0);
   }

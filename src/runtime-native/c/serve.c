@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cgroup_find.h"
+#include "cgroup_sweep.h"
 #include "channel.h"
 #include "cleanup.h"
 #include "commands.h"
@@ -115,17 +116,20 @@ static bool read_message(struct helper *helper) {
     return false;
   if (head.kind == MESSAGE_START && find(helper, head.container) == NULL)
     return start(helper, head.container, data, head.size);
-  uint32_t number = 0;
-  const bool is_signal = head.kind == MESSAGE_SIGNAL && head.size == sizeof number;
-  if (is_signal) {
-    memcpy(&number, data, sizeof number);
-    const struct served *served = find(helper, head.container);
-    /* One that has just ended is no mistake. */
-    if (served != NULL && number < NSIG)
-      container_signal(&served->container, (int)number);
+  uint32_t words[2] = {0, 0};
+  const bool is_signal = head.kind == MESSAGE_SIGNAL && head.size == sizeof words[0];
+  const bool is_request = head.kind == MESSAGE_REQUEST && head.size == sizeof words;
+  /* One that has just ended is no mistake. */
+  struct served *served = find(helper, head.container);
+  if (served != NULL && (is_signal || is_request)) {
+    memcpy(words, data, head.size);
+    if (is_request)
+      container_request(&served->container, (enum container_request)words[0], words[1]);
+    else if (words[0] < NSIG)
+      container_signal(&served->container, (int)words[0]);
   }
   free(data);
-  return is_signal;
+  return is_signal || is_request;
 }
 
 static void abandon(struct helper *helper) {
@@ -193,6 +197,21 @@ static int run_helper(void) {
 }
 
 /*
+ * Waits until the helper has no descriptors any more, and lets its paused containers go on: as the first process of its
+ * namespace it cannot end before them, and with version 1 they cannot end while they are frozen.
+ */
+static void thaw_after(int life[2]) {
+  struct cgroup groups;
+  struct error error;
+  char byte;
+  close(life[1]);
+  while (read(life[0], &byte, 1) < 0 && errno == EINTR)
+    ;
+  if (cgroup_find(&groups, &error) == 0)
+    cgroup_sweep(&groups);
+}
+
+/*
  * The helper is the first process of a pid namespace: whatever kills it, the kernel ends all its containers with it, also a
  * process that has lost its death signal by running a set-user-ID program. This process only waits for it.
  */
@@ -205,6 +224,9 @@ int serve_main(int argc, char **argv) {
   sys_close_range(CHANNEL_FD, CHANNEL_FD, CLOSE_RANGE_CLOEXEC);
   /* Nobody may look into it: it has descriptors of the host. */
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  int life[2];
+  if (pipe2(life, O_CLOEXEC) < 0)
+    return 1;
   struct clone_args args = {.flags = CLONE_NEWPID, .exit_signal = SIGCHLD};
   pid_t pid = (pid_t)sys_clone3(&args);
   if (pid == 0)
@@ -212,6 +234,7 @@ int serve_main(int argc, char **argv) {
   if (pid < 0)
     return 1;
   close(CHANNEL_FD);
+  thaw_after(life);
   int status;
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
     ;

@@ -155,6 +155,7 @@ enum single {
   KEY_TERMINAL,
   KEY_STDIN,
   KEY_REMOVE_STUBS,
+  KEY_OOM_SCORE,
   KEY_COUNT,
 };
 
@@ -183,6 +184,7 @@ static const struct {
     [KEY_TERMINAL] = {"terminal", true},
     [KEY_STDIN] = {"stdin", true},
     [KEY_REMOVE_STUBS] = {"remove-stubs", true},
+    [KEY_OOM_SCORE] = {"oom-score-adj", false},
 };
 
 static int read_single(struct parser *parser, enum single key) {
@@ -232,6 +234,9 @@ static int read_single(struct parser *parser, enum single key) {
     return spec_read_choice(parser, "empty", "open", &spec->open_stdin);
   case KEY_REMOVE_STUBS:
     return spec_read_bool(parser, &spec->remove_stubs);
+  case KEY_OOM_SCORE:
+    spec->has_oom_score = true;
+    return spec_read_signed(parser, -1000, 1000, &spec->oom_score);
   case KEY_COUNT:
     break;
   }
@@ -274,6 +279,8 @@ static int read_record(struct parser *parser) {
     return start_rlimit(parser);
   if (strncmp(key, "rlimit.", 7) == 0)
     return read_rlimit_field(parser, key + 7);
+  if (strncmp(key, "resource.", 9) == 0)
+    return cgroup_resources_read(parser, &spec->resources, key + 9);
   if (strcmp(key, "end") == 0) {
     parser->ended = true;
     return record->value_size == 0 ? 0 : spec_reject(parser, "has a value");
@@ -353,5 +360,7 @@ int spec_parse(const uint8_t *data, size_t size, struct container_spec *spec, st
   }
   if (at != size)
     return fail(error, STAGE_SPEC, 0, "The description goes on after its end");
-  return check_whole(spec, parser.seen, error) < 0 ? -1 : profile_fill(&parser.profile, spec, error);
+  if (check_whole(spec, parser.seen, error) < 0 || cgroup_resources_check(&spec->resources, error) < 0)
+    return -1;
+  return profile_fill(&parser.profile, spec, error);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cgroup_resources.h"
 #include "error.h"
 #include "mount_fs.h"
 #include "seccomp.h"
@@ -214,6 +215,7 @@ struct container_spec {
   struct sysctl_spec *sysctls;
   size_t sysctl_count;
 
+  struct cgroup_resources resources;
   /* Its control group: NULL for a place of tsbuild's. */
   const char *cgroup_path;
   /* NULL: every device. */

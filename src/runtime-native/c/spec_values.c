@@ -66,6 +66,20 @@ int spec_read_number(struct parser *parser, uint64_t limit, uint64_t *out) {
   return 0;
 }
 
+int spec_read_signed(struct parser *parser, int lowest, int highest, int *out) {
+  const struct record *whole = parser->record;
+  const bool negative = whole->value_size > 0 && whole->value[0] == '-';
+  const struct record digits = {whole->key, whole->key_size, whole->value + negative, whole->value_size - negative};
+  uint64_t number = 0;
+  parser->record = &digits;
+  const int result = spec_read_number(parser, INT32_MAX, &number);
+  parser->record = whole;
+  if (result < 0)
+    return -1;
+  *out = negative ? -(int)number : (int)number;
+  return *out < lowest || *out > highest ? spec_reject(parser, "is out of range") : 0;
+}
+
 int spec_read_limit(struct parser *parser, uint64_t *out) {
   if (strcmp(parser->record->value, "unlimited") == 0) {
     *out = RLIM_INFINITY;

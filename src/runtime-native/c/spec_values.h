@@ -22,6 +22,8 @@ struct parser {
   const struct record *record;
   /* The keys with a single value that were seen. */
   uint64_t seen;
+  /* Those of `resource.`. */
+  uint32_t seen_resources;
   size_t strings;
   bool ended;
 };
@@ -38,6 +40,8 @@ int spec_read_bool(struct parser *parser, bool *out);
 int spec_read_choice(struct parser *parser, const char *no, const char *yes, bool *out);
 /* Decimal, at most `limit`. */
 int spec_read_number(struct parser *parser, uint64_t limit, uint64_t *out);
+/* The same with a sign, in a range. */
+int spec_read_signed(struct parser *parser, int lowest, int highest, int *out);
 /* A number or `unlimited`, which is RLIM_INFINITY. */
 int spec_read_limit(struct parser *parser, uint64_t *out);
 /* A name that is safe as a directory of the cgroup file systems. */

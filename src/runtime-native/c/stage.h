@@ -44,6 +44,8 @@ enum stage {
   STAGE_HOOK = 27,
   /* A setting of the kernel could not be made; detail is its path. */
   STAGE_SYSCTL = 28,
+  /* A limit cannot be set; detail is what was written where, or says why if code is 0. */
+  STAGE_LIMIT = 29,
 };
 
 #endif

@@ -18,6 +18,8 @@ enum status_kind {
   STATUS_EXITED = 3,
   /* The first process was made; value is its process id. */
   STATUS_CREATED = 4,
+  /* The answer to a request; value is its number, code 0 or an errno, detail what was asked for or why it failed. */
+  STATUS_ANSWER = 5,
 };
 
 struct status_record {
@@ -35,6 +37,12 @@ struct status_record status_created(pid_t pid);
 struct status_record status_started(pid_t pid);
 struct status_record status_failed(const struct error *error);
 struct status_record status_exited(unsigned code, bool oom_killed);
+
+struct status_record status_answer(uint32_t request);
+struct status_record status_refused(uint32_t request, const struct error *error);
+
+/* Takes the size of the text that was written to the record's detail. */
+void status_measure(struct status_record *record);
 
 /* The part of the record that is in use. */
 size_t status_size(const struct status_record *record);

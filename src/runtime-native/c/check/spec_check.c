@@ -44,7 +44,9 @@ static const char *const optional[][2] = {
     {"mount", "bind"},       {"mount.source", "/s"},    {"mount.target", "/t"},     {"mount.readonly", "1"},
     {"mount.recursive", "0"}, {"mount", "overlay"},     {"mount.target", "/o"},     {"mount.lower", "/l"},
     {"mount.subpath", "/p"}, {"mount", "tmpfs"},        {"mount.target", "/m"},     {"mount.size", "4096"},
-    {"mount.mode", "1023"},  {"rlimit", "nofile"},      {"rlimit.soft", "10"},      {"rlimit.hard", "unlimited"},
+    {"resource.memory", "8388608"}, {"resource.memory-swap", "same"}, {"resource.pids", "unlimited"},
+    {"resource.cpuset-cpus", "0-3,7"}, {"resource.parent", "/a/b"}, {"resource.memory-swappiness", "0"},
+    {"oom-score-adj", "-17"}, {"mount.mode", "1023"},  {"rlimit", "nofile"},      {"rlimit.soft", "10"},      {"rlimit.hard", "unlimited"},
 };
 #define COUNT(array) (sizeof array / sizeof array[0])
 
@@ -113,6 +115,10 @@ static void check_good(void) {
   expect(strcmp(mounts[3].target, "/etc/hosts") == 0, "etc");
   expect(spec.rlimit_count == 1 && spec.rlimits[0].soft == 10, "rlimit");
   expect((spec.namespaces & CLONE_NEWNET) != 0 && spec.cwd_owned_by_user && !spec.open_stdin, "words");
+  expect(spec.resources.memory == 8 << 20 && spec.resources.memory_swap == CGROUP_SAME, "memory");
+  expect(spec.resources.pids == CGROUP_UNLIMITED && spec.resources.has_swappiness, "pids");
+  expect(strcmp(spec.resources.cpuset_cpus, "0-3,7") == 0 && strcmp(spec.resources.parent, "/a/b") == 0, "strings");
+  expect(spec.has_oom_score && spec.oom_score == -17, "score");
   spec_free(&spec);
 }
 
@@ -123,6 +129,9 @@ static void check_bad(void) {
       {"mount.mode", "4096"}, {"mount.size", "-1"},      {"rlimit.soft", "1 "},     {"rootfs.directory", "/d"},
       {"mount.source", "/x"}, {"rlimit.soft", "99999999999999999999"},              {"mount", "bind"},
       {"rlimit", "core"},     {"end", "x"},
+      {"resource.bogus", "1"}, {"resource.memory", "1"}, {"resource.cpu-shares", "1"}, {"resource.cpu-quota", "999"},
+      {"resource.cpu-period", "1000001"}, {"resource.memory-reservation", "8388609"}, {"resource.accounting", "yes"},
+      {"resource.cpuset-mems", "0\n1"}, {"resource.cpuset-mems", ""}, {"oom-score-adj", "1"}, {"resource.pids", "-1"},
   };
   struct buffer buffer;
   for (size_t i = 0; i < COUNT(records); i++) {
