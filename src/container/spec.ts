@@ -46,9 +46,6 @@ export function containerSpec(
     etcFiles: { ...paths.etcFiles, readonly: false },
     shmSizeBytes: SHM_BYTES,
     rlimits: [],
-    // It may run long, so what it uses is counted.
-    resources: { accounting: true, ...request.resources },
-    ...(request.oomScoreAdj !== undefined && { oomScoreAdj: request.oomScoreAdj }),
     noNewPrivileges: false,
     insecure: false,
     terminal: request.tty,

@@ -8,7 +8,6 @@ import type { ProgressSink } from '../core/progress.ts';
 import type { SourceFile, SourceRange } from '../core/source.ts';
 import type { Outline, Target } from '../frontend/outline.ts';
 import type { ContainerConfig, Descriptor, HistoryEntry, ImageConfig } from '../oci/types.ts';
-import type { ContainerResources } from '../runtime-native/types.ts';
 
 export interface EngineOptions {
   /** The store's directory; created when missing. */
@@ -65,8 +64,6 @@ export interface BuildRequest {
   readonly shmSizeBytes?: number;
   /** Of RUN; -1 is unlimited. */
   readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
-  /** What each RUN may use of the machine; in no key. */
-  readonly resources?: ContainerResources;
   /** What a RUN may ask for beyond the usual. */
   readonly entitlements?: ReadonlySet<'network.host' | 'security.insecure'>;
   /** Names of stages that are run anew. */

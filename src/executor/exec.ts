@@ -99,7 +99,6 @@ async function describe(op: ExecOp, { lower, active, mounts, services }: Descrip
     },
     shmSizeBytes: op.shmSizeBytes ?? DEFAULT_SHM_BYTES,
     rlimits: op.ulimits.map(({ name, soft, hard }) => ({ name, soft: BigInt(soft), hard: BigInt(hard) })),
-    ...(session.resources !== undefined && { resources: session.resources }),
     noNewPrivileges: false,
     insecure: op.security === 'insecure',
     terminal: false,

@@ -3,7 +3,7 @@ import type { ContentMemo } from '../cache/content-memo.ts';
 import type { Digest } from '../core/digest.ts';
 import type { FileTree } from '../core/tree.ts';
 import type { NativeFiles } from '../runtime-native/tree-types.ts';
-import type { ContainerResources, ContainerRuntime } from '../runtime-native/types.ts';
+import type { ContainerRuntime } from '../runtime-native/types.ts';
 import type { SnapshotId, SnapshotStore } from '../snapshot/types.ts';
 import type { GitOp, HttpOp } from '../solver/op.ts';
 
@@ -52,8 +52,6 @@ export interface ImageUnpacker {
 
 /** Values of a session that never enter a key. */
 export interface SessionValues {
-  /** What each command may use of the machine. */
-  readonly resources?: ContainerResources;
   readonly secrets: ReadonlyMap<string, SecretSource>;
   readonly sshAgents: ReadonlyMap<string, SshAgent>;
   /** Proxy settings and the like, for RUN's environment only. */

@@ -241,7 +241,6 @@ const ERRNO_TEXT: Readonly<Record<string, string>> = {
   ENOSYS: 'function not implemented',
   ENOTDIR: 'not a directory',
   EPERM: 'operation not permitted',
-  ERANGE: 'numerical result out of range',
   EROFS: 'read-only file system',
   ETXTBSY: 'text file busy',
 };

@@ -5,8 +5,7 @@ import { BuildError, ExitStatus, errnoOf } from '../../core/errors.ts';
 import type { RunRequest } from '../../engine/types.ts';
 import { readEnvFile } from '../env-file.ts';
 import { withProgress } from '../progress/with-progress.ts';
-import { limits, oomScore, RUN_LIMIT_OPTIONS } from '../resource-options.ts';
-import type { CliDeps, CommandContext, ParsedArgs } from '../types.ts';
+import type { CliDeps, CommandContext } from '../types.ts';
 import { defineCommand } from '../types.ts';
 import { UNSUPPORTED_RUN_FLAGS } from '../unsupported-flags.ts';
 import { parseVolume } from '../volume-option.ts';
@@ -48,7 +47,6 @@ export const run = defineCommand({
     hostname: { kind: 'value', short: 'h', placeholder: 'NAME', describe: 'Host name in the container' },
     name: { kind: 'value', placeholder: 'NAME', describe: 'Name of the container' },
     pull: { kind: 'value', placeholder: 'WHEN', describe: 'Download the image (default: missing)', choices: PULL },
-    ...RUN_LIMIT_OPTIONS,
     quiet: { kind: 'flag', short: 'q', describe: 'Show no progress of the download' },
   },
   unsupported: UNSUPPORTED_RUN_FLAGS,
@@ -60,8 +58,6 @@ export const run = defineCommand({
     const [image = '', ...command] = args.operands;
     const [entrypoint, workdir, user] = [args.value('entrypoint'), args.value('workdir'), args.value('user')];
     const [hostname, name] = [args.value('hostname'), args.value('name')];
-    const resources = runLimits(args);
-    const score = args.value('oom-score-adj');
     const [interactive, tty] = [args.flag('interactive'), args.flag('tty')];
     if (name !== undefined && !NAME.test(name)) {
       throw new BuildError(
@@ -79,8 +75,6 @@ export const run = defineCommand({
       env: await environment(args.list('env-file'), args.list('env'), context),
       volumes: args.list('volume').map((text) => parseVolume(text, deps.cwd)),
       network: network(args.value('network') ?? args.value('net')),
-      ...(Object.keys(resources).length > 0 && { resources }),
-      ...(score !== undefined && { oomScoreAdj: oomScore(score) }),
       remove: args.flag('rm'),
       interactive,
       tty,
@@ -102,29 +96,6 @@ export const run = defineCommand({
 function network(mode: string | undefined): 'none' | 'host' {
   if (mode === undefined || mode === 'host' || mode === 'none') return mode ?? 'host';
   throw new BuildError('unsupported', `Cannot use network "${mode}": only "none" and "host" are supported`);
-}
-
-function runLimits(
-  args: Pick<ParsedArgs<typeof RUN_LIMIT_OPTIONS>, 'value' | 'flag'>,
-): NonNullable<RunRequest['resources']> {
-  const disable = args.flag('oom-kill-disable');
-  return {
-    ...limits({
-      memory: args.value('memory'),
-      'memory-swap': args.value('memory-swap'),
-      'memory-reservation': args.value('memory-reservation'),
-      'memory-swappiness': args.value('memory-swappiness'),
-      cpus: args.value('cpus'),
-      'cpu-shares': args.value('cpu-shares'),
-      'cpu-period': args.value('cpu-period'),
-      'cpu-quota': args.value('cpu-quota'),
-      'cpuset-cpus': args.value('cpuset-cpus'),
-      'cpuset-mems': args.value('cpuset-mems'),
-      'pids-limit': args.value('pids-limit'),
-      'cgroup-parent': args.value('cgroup-parent'),
-    }),
-    ...(disable && { oomKillDisable: true }),
-  };
 }
 
 /** Files first, then `-e`. A variable without a value takes the client's; `-e` takes it from the image when the client has none. */

@@ -2,6 +2,8 @@
 #ifndef TSBUILD_COMMANDS_H
 #define TSBUILD_COMMANDS_H
 
+#include <stdbool.h>
+
 /* Starts one container and watches over it to its end. */
 int container_main(int argc, char **argv) __attribute__((weak));
 /* Makes the entries of a layer from a list of operations. */
@@ -12,5 +14,10 @@ int pack_main(int argc, char **argv) __attribute__((weak));
 int worker_main(int argc, char **argv) __attribute__((weak));
 /* Starts any number of containers, by messages. */
 int serve_main(int argc, char **argv) __attribute__((weak));
+/* The commands of an OCI runtime. */
+int oci_main(int argc, char **argv) __attribute__((weak));
+
+/* Whether the word is one of those commands, or a flag before one. */
+bool oci_is_command(const char *word);
 
 #endif

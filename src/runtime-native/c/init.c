@@ -24,6 +24,7 @@
 #include "process.h"
 #include "report.h"
 #include "stage.h"
+#include "state_pid.h"
 #include "syscalls.h"
 
 /* Waits for the supervisor to go on; -1 when it is gone. */
@@ -153,6 +154,16 @@ static bool has_early_hooks(const struct container_spec *spec) {
   return hooks_any(spec, HOOK_PRESTART, HOOK_CREATE_CONTAINER);
 }
 
+/* While the host's proc can be asked who this process is there. */
+static void complete_state(const struct init *init) {
+  char text[16];
+  ssize_t size = init->state == NULL ? -1 : readlink("/proc/self", text, sizeof text - 1);
+  if (size <= 0)
+    return;
+  text[size] = '\0';
+  state_set_pid(init->state, (pid_t)strtol(text, NULL, 10));
+}
+
 static int run_early_hooks(const struct init *init, struct error *error) {
   if (report_hooks(init->socket) < 0)
     return fail(error, STAGE_HOOK, errno, "report");
@@ -186,6 +197,7 @@ static int set_up(const struct init *init, struct error *error) {
   /* A parent that died before that call is seen as the end of the socket. */
   if (waits_early(spec) && wait_for_supervisor(init) < 0)
     _exit(1);
+  complete_state(init);
   umask(0);
   /* Before any mount: none of them may propagate to the host. */
   if (isolate(init, error) < 0)

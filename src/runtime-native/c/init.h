@@ -28,8 +28,8 @@ struct init {
   int gate;
   /* So many descriptors from 3 on go to the command. */
   unsigned preserved_fds;
-  /* What hooks get on their stdin: the state of the container. */
-  const char *state;
+  /* What hooks get on their stdin: the state of the container, with room for the process id (state_pid.h); may be NULL. */
+  char *state;
 };
 
 /* Runs in the new namespaces; ends in the container's command, or in an exit after a failure was reported. */

@@ -14,6 +14,7 @@ struct command {
 static const struct command commands[] = {
     {"container", container_main},
     {"files", files_main},
+    {"oci", oci_main},
     {"pack", pack_main},
     {"serve", serve_main},
     {"worker", worker_main},
@@ -28,7 +29,7 @@ static int print_version(void) {
     if (commands[i].run != NULL)
       printf(" %s", commands[i].name);
   }
-  printf("\n");
+  printf("\nspec: 1.2.0\n");
   return fflush(stdout) == 0 ? 0 : 1;
 }
 
@@ -40,6 +41,9 @@ int main(int argc, char **argv) {
       if (strcmp(argv[1], commands[i].name) == 0 && commands[i].run != NULL)
         return commands[i].run(argc - 1, argv + 1);
     }
+    /* Given to containerd or podman as their runtime, it is called with the command at once. */
+    if (oci_is_command(argv[1]))
+      return oci_main(argc, argv);
   }
   fprintf(stderr, "tsbuild-runtime: internal program of tsbuild, not for use by hand\n");
   return 2;

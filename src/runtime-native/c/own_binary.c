@@ -40,7 +40,7 @@ static int make_copy(int from) {
   return fcntl(copy, F_ADD_SEALS, SEALS) < 0 ? -1 : steal_fd(&copy);
 }
 
-void own_binary_seal(const char *subcommand) {
+void own_binary_seal(char **argv) {
   cleanup_fd int own = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   if (own < 0)
     return;
@@ -50,7 +50,6 @@ void own_binary_seal(const char *subcommand) {
     return;
   }
   cleanup_fd int copy = make_copy(own);
-  char *const arguments[] = {(char *)(uintptr_t)NAME, (char *)(uintptr_t)subcommand, NULL};
   if (copy >= 0)
-    fexecve(copy, arguments, environ);
+    fexecve(copy, argv, environ);
 }

@@ -3,10 +3,10 @@
 #define TSBUILD_OWN_BINARY_H
 
 /*
- * Goes on, at the start of `subcommand`, in a copy of this program that is in memory and sealed: then /proc/PID/exe of no process of
+ * Goes on, with the same arguments, in a copy of this program that is in memory and sealed: then /proc/PID/exe of no process of
  * ours leads to a file of the host (CVE-2019-5736). Returns in that copy, or when the kernel cannot make one; the file
  * is then protected only by command.c, which refuses to run it.
  */
-void own_binary_seal(const char *subcommand);
+void own_binary_seal(char **argv);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cleanup.h"
 #include "stage.h"
@@ -23,24 +24,35 @@ struct range {
   struct verdict verdict;
 };
 
+/* Written from the end: what a jump leads over is there already, and so is known how far it goes. */
 struct emitter {
   struct sock_filter *program;
-  size_t capacity;
-  size_t count;
+  /* Where the part that is written starts, of SECCOMP_PROGRAM_MAX; negative when it does not fit. */
+  long start;
   uint32_t default_action;
 };
 
-static void emit(struct emitter *emitter, uint16_t code, uint32_t value, size_t if_true, size_t if_false) {
-  if (emitter->count < emitter->capacity)
-    emitter->program[emitter->count] = (struct sock_filter){code, (uint8_t)if_true, (uint8_t)if_false, value};
-  emitter->count++;
+/* A part that is written forwards: its size is known before. */
+struct part {
+  struct sock_filter *at;
+};
+
+static struct part reserve(struct emitter *emitter, size_t count) {
+  static struct sock_filter nowhere[64];
+  emitter->start -= (long)count;
+  return (struct part){emitter->start < 0 ? nowhere : emitter->program + emitter->start};
 }
 
-static void emit_answer(struct emitter *emitter, uint32_t answer) { emit(emitter, BPF_RET | BPF_K, answer, 0, 0); }
-
-static void emit_load(struct emitter *emitter, size_t offset) {
-  emit(emitter, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+static void emit(struct part *part, uint16_t code, uint32_t value, size_t if_true, size_t if_false) {
+  *part->at++ = (struct sock_filter){code, (uint8_t)if_true, (uint8_t)if_false, value};
 }
+
+static void emit_one(struct emitter *emitter, uint16_t code, uint32_t value, size_t if_true, size_t if_false) {
+  struct part part = reserve(emitter, 1);
+  emit(&part, code, value, if_true, if_false);
+}
+
+static void emit_load(struct part *part, size_t offset) { emit(part, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0); }
 
 /* The halves of an argument; both supported machines are little endian. */
 static size_t low_half(unsigned argument) { return offsetof(struct seccomp_data, args) + argument * 8; }
@@ -72,43 +84,43 @@ static size_t argument_size(const struct seccomp_argument *argument) {
 #define AND (BPF_ALU | BPF_AND | BPF_K)
 
 /* Goes on behind itself when the condition holds, else `otherwise` instructions further. */
-static void emit_argument(struct emitter *emitter, const struct seccomp_argument *argument, size_t otherwise) {
+static void emit_argument(struct part *part, const struct seccomp_argument *argument, size_t otherwise) {
   const uint32_t high = (uint32_t)(argument->value >> 32), low = (uint32_t)argument->value;
   if (needs_high_half(argument))
-    emit_load(emitter, high_half(argument->index));
+    emit_load(part, high_half(argument->index));
   switch (argument->comparison) {
   case SECCOMP_EQ:
-    emit(emitter, JEQ, high, 0, otherwise + 2);
-    emit_load(emitter, low_half(argument->index));
-    emit(emitter, JEQ, low, 0, otherwise);
+    emit(part, JEQ, high, 0, otherwise + 2);
+    emit_load(part, low_half(argument->index));
+    emit(part, JEQ, low, 0, otherwise);
     return;
   case SECCOMP_NE:
-    emit(emitter, JEQ, high, 0, 2);
-    emit_load(emitter, low_half(argument->index));
-    emit(emitter, JEQ, low, otherwise, 0);
+    emit(part, JEQ, high, 0, 2);
+    emit_load(part, low_half(argument->index));
+    emit(part, JEQ, low, otherwise, 0);
     return;
   case SECCOMP_MASKED_EQ:
     if (needs_high_half(argument)) {
-      emit(emitter, AND, (uint32_t)(argument->mask >> 32), 0, 0);
-      emit(emitter, JEQ, high, 0, otherwise + 3);
+      emit(part, AND, (uint32_t)(argument->mask >> 32), 0, 0);
+      emit(part, JEQ, high, 0, otherwise + 3);
     }
-    emit_load(emitter, low_half(argument->index));
-    emit(emitter, AND, (uint32_t)argument->mask, 0, 0);
-    emit(emitter, JEQ, low, 0, otherwise);
+    emit_load(part, low_half(argument->index));
+    emit(part, AND, (uint32_t)argument->mask, 0, 0);
+    emit(part, JEQ, low, 0, otherwise);
     return;
   case SECCOMP_GT:
   case SECCOMP_GE:
-    emit(emitter, JGT, high, 3, 0);
-    emit(emitter, JEQ, high, 0, otherwise + 2);
-    emit_load(emitter, low_half(argument->index));
-    emit(emitter, argument->comparison == SECCOMP_GT ? JGT : JGE, low, 0, otherwise);
+    emit(part, JGT, high, 3, 0);
+    emit(part, JEQ, high, 0, otherwise + 2);
+    emit_load(part, low_half(argument->index));
+    emit(part, argument->comparison == SECCOMP_GT ? JGT : JGE, low, 0, otherwise);
     return;
   case SECCOMP_LT:
   case SECCOMP_LE:
-    emit(emitter, JGT, high, otherwise + 3, 0);
-    emit(emitter, JEQ, high, 0, 2);
-    emit_load(emitter, low_half(argument->index));
-    emit(emitter, argument->comparison == SECCOMP_LT ? JGE : JGT, low, otherwise, 0);
+    emit(part, JGT, high, otherwise + 3, 0);
+    emit(part, JEQ, high, 0, 2);
+    emit_load(part, low_half(argument->index));
+    emit(part, argument->comparison == SECCOMP_LT ? JGE : JGT, low, otherwise, 0);
     return;
   }
 }
@@ -118,17 +130,18 @@ static void emit_rule(struct emitter *emitter, const struct seccomp_rule *rule) 
   size_t left = 1;
   for (size_t i = 0; i < rule->argument_count; i++)
     left += argument_size(&rule->arguments[i]);
+  struct part part = reserve(emitter, left);
   for (size_t i = 0; i < rule->argument_count; i++) {
     left -= argument_size(&rule->arguments[i]);
-    emit_argument(emitter, &rule->arguments[i], left);
+    emit_argument(&part, &rule->arguments[i], left);
   }
-  emit_answer(emitter, rule->action);
+  emit(&part, BPF_RET | BPF_K, rule->action, 0, 0);
 }
 
 static void emit_verdict(struct emitter *emitter, const struct verdict *verdict) {
-  for (size_t i = 0; i < verdict->rule_count; i++)
+  emit_one(emitter, BPF_RET | BPF_K, verdict->rule_count == 0 ? verdict->action : emitter->default_action, 0, 0);
+  for (size_t i = verdict->rule_count; i-- > 0;)
     emit_rule(emitter, verdict->rules[i]);
-  emit_answer(emitter, verdict->rule_count == 0 ? verdict->action : emitter->default_action);
 }
 
 /* A binary search: below the middle goes on with the next instruction, the rest is jumped to. */
@@ -138,17 +151,14 @@ static void emit_search(struct emitter *emitter, const struct range *ranges, siz
     return;
   }
   size_t middle = count / 2;
-  /* Measured first, as a conditional jump reaches 255 instructions only. */
-  struct emitter measure = {.count = 0};
-  emit_search(&measure, ranges, middle);
-  if (measure.count <= 255) {
-    emit(emitter, JGE, ranges[middle].first, measure.count, 0);
-  } else {
-    emit(emitter, JGE, ranges[middle].first, 0, 1);
-    emit(emitter, BPF_JMP | BPF_JA, (uint32_t)measure.count, 0, 0);
-  }
-  emit_search(emitter, ranges, middle);
   emit_search(emitter, ranges + middle, count - middle);
+  const long rest = emitter->start;
+  emit_search(emitter, ranges, middle);
+  const size_t distance = (size_t)(rest - emitter->start);
+  /* A conditional jump reaches 255 instructions only. */
+  if (distance > 255)
+    emit_one(emitter, BPF_JMP | BPF_JA, (uint32_t)distance, 0, 0);
+  emit_one(emitter, JGE, ranges[middle].first, distance > 255 ? 0 : distance, distance > 255 ? 1 : 0);
 }
 
 /* By number; what came first stays first. */
@@ -207,8 +217,8 @@ static void make_ranges(const struct seccomp_filter *filter, const struct seccom
 }
 
 static int emit_arch(struct emitter *emitter, const struct seccomp_filter *filter, const struct seccomp_arch *arch) {
-  cleanup_free const struct seccomp_rule **sorted = calloc(arch->rule_count + 1, sizeof *sorted);
-  cleanup_free struct range *items = calloc(2 * arch->rule_count + 4, sizeof *items);
+  cleanup_free const struct seccomp_rule **sorted = malloc((arch->rule_count + 1) * sizeof *sorted);
+  cleanup_free struct range *items = malloc((2 * arch->rule_count + 4) * sizeof *items);
   if (sorted == NULL || items == NULL)
     return -1;
   for (size_t i = 0; i < arch->rule_count; i++)
@@ -217,27 +227,31 @@ static int emit_arch(struct emitter *emitter, const struct seccomp_filter *filte
   struct ranges ranges = {.items = items};
   make_ranges(filter, arch, sorted, &ranges);
 
-  struct emitter measure = {.count = 0};
-  emit_search(&measure, ranges.items, ranges.count);
-  /* Numbers mean something only together with the architecture. */
-  emit_load(emitter, offsetof(struct seccomp_data, arch));
-  emit(emitter, JEQ, arch->arch, 1, 0);
-  emit(emitter, BPF_JMP | BPF_JA, (uint32_t)measure.count + 1, 0, 0);
-  emit_load(emitter, offsetof(struct seccomp_data, nr));
+  const long rest = emitter->start;
   emit_search(emitter, ranges.items, ranges.count);
+  struct part part = reserve(emitter, 4);
+  /* Numbers mean something only together with the architecture. */
+  emit_load(&part, offsetof(struct seccomp_data, arch));
+  emit(&part, JEQ, arch->arch, 1, 0);
+  emit(&part, BPF_JMP | BPF_JA, (uint32_t)(rest - emitter->start - 3), 0, 0);
+  emit_load(&part, offsetof(struct seccomp_data, nr));
   return 0;
 }
 
 int seccomp_assemble(const struct seccomp_filter *filter, struct seccomp_program *program) {
+  static struct sock_filter instructions[SECCOMP_PROGRAM_MAX];
   struct emitter emitter = {
-      .program = program->instructions, .capacity = SECCOMP_PROGRAM_MAX, .default_action = filter->default_action};
-  for (size_t i = 0; i < filter->arch_count; i++) {
+      .program = instructions, .start = SECCOMP_PROGRAM_MAX, .default_action = filter->default_action};
+  emit_one(&emitter, BPF_RET | BPF_K, filter->foreign_action, 0, 0);
+  for (size_t i = filter->arch_count; i-- > 0;) {
     if (emit_arch(&emitter, filter, &filter->arches[i]) < 0)
       return -1;
   }
-  emit_answer(&emitter, filter->foreign_action);
-  program->count = emitter.count;
-  return emitter.count <= SECCOMP_PROGRAM_MAX ? 0 : -1;
+  if (emitter.start < 0)
+    return -1;
+  program->count = SECCOMP_PROGRAM_MAX - (size_t)emitter.start;
+  memcpy(program->instructions, instructions + emitter.start, program->count * sizeof instructions[0]);
+  return 0;
 }
 
 int seccomp_load(const struct seccomp_program *program, struct error *error) {

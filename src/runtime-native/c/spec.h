@@ -54,7 +54,7 @@ struct mount_flags {
   uint64_t clear;
 };
 
-#define FS_OPTIONS_MAX 64
+#define FS_OPTIONS_MAX 24
 
 struct mount_spec {
   enum mount_kind kind;

@@ -28,8 +28,8 @@ static int bind_console(const struct mount_set *mounts, int slave, struct error 
 
 int terminal_open(const struct mount_set *mounts, const struct identity *identity, const struct winsize *size,
                   struct terminal *terminal, struct error *error) {
-  if (mounts->pts < 0 || mounts->dev < 0)
-    return fail(error, STAGE_TERMINAL, 0, "a terminal needs a new tmpfs at /dev and a new devpts at /dev/pts");
+  if (mounts->pts < 0)
+    return fail(error, STAGE_TERMINAL, 0, "a terminal needs a new devpts at /dev/pts");
   cleanup_fd int master = openat(mounts->pts, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
   int unlocked = 0;
   if (master < 0 || ioctl(master, TIOCSPTLCK, &unlocked) < 0)
@@ -41,7 +41,7 @@ int terminal_open(const struct mount_set *mounts, const struct identity *identit
     return fail(error, STAGE_TERMINAL, errno, "size");
   if (fchown(slave, identity->uid, TTY_GROUP) < 0 || fchmod(slave, 0620) < 0)
     return fail(error, STAGE_TERMINAL, errno, "owner");
-  if (bind_console(mounts, slave, error) < 0)
+  if (mounts->dev >= 0 && bind_console(mounts, slave, error) < 0)
     return -1;
   terminal->master = steal_fd(&master);
   terminal->slave = steal_fd(&slave);

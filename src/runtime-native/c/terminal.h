@@ -13,7 +13,7 @@ struct terminal {
   int slave;
 };
 
-/* Opens a pair owned by the user, of the given size (0 rows: unknown), and makes /dev/console the slave. */
+/* Opens a pair owned by the user, of the given size (0 rows: unknown), and makes /dev/console the slave where /dev is the container's. */
 int terminal_open(const struct mount_set *mounts, const struct identity *identity, const struct winsize *size,
                   struct terminal *terminal, struct error *error);
 
