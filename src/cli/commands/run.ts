@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { BuildError, ExitStatus, errnoOf } from '../../core/errors.ts';
 import type { RunRequest } from '../../engine/types.ts';
+import { extraHosts } from '../step-options.ts';
 import { readEnvFile } from '../env-file.ts';
 import { withProgress } from '../progress/with-progress.ts';
 import type { CliDeps, CommandContext } from '../types.ts';
@@ -10,6 +11,7 @@ import { defineCommand } from '../types.ts';
 import { UNSUPPORTED_RUN_FLAGS } from '../unsupported-flags.ts';
 import { parseVolume } from '../volume-option.ts';
 
+const NETWORKS = ['default', 'bridge', 'none', 'host'] as const;
 const PULL = ['missing', 'always', 'never'] as const;
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
@@ -42,8 +44,9 @@ export const run = defineCommand({
       describe: 'Mount a directory or a volume',
     },
     entrypoint: { kind: 'value', placeholder: 'COMMAND', describe: "Replaces the image's ENTRYPOINT; '' removes it" },
-    network: { kind: 'value', placeholder: 'MODE', describe: 'none or host (default: host)' },
+    network: { kind: 'value', placeholder: 'MODE', describe: 'bridge, none or host (default: bridge)' },
     net: { kind: 'value', placeholder: 'MODE', describe: 'Same as --network' },
+    'add-host': { kind: 'list', placeholder: 'NAME:IP', describe: 'Line of /etc/hosts; IP or host-gateway' },
     hostname: { kind: 'value', short: 'h', placeholder: 'NAME', describe: 'Host name in the container' },
     name: { kind: 'value', placeholder: 'NAME', describe: 'Name of the container' },
     pull: { kind: 'value', placeholder: 'WHEN', describe: 'Download the image (default: missing)', choices: PULL },
@@ -75,6 +78,7 @@ export const run = defineCommand({
       env: await environment(args.list('env-file'), args.list('env'), context),
       volumes: args.list('volume').map((text) => parseVolume(text, deps.cwd)),
       network: network(args.value('network') ?? args.value('net')),
+      extraHosts: extraHosts(args.list('add-host')),
       remove: args.flag('rm'),
       interactive,
       tty,
@@ -93,9 +97,15 @@ export const run = defineCommand({
   },
 });
 
-function network(mode: string | undefined): 'none' | 'host' {
-  if (mode === undefined || mode === 'host' || mode === 'none') return mode ?? 'host';
-  throw new BuildError('unsupported', `Cannot use network "${mode}": only "none" and "host" are supported`);
+function network(mode = 'default'): RunRequest['network'] {
+  const known = NETWORKS.find((name) => name === mode);
+  if (known !== undefined) return known;
+  throw new BuildError(
+    'unsupported',
+    mode.startsWith('container:')
+      ? `Cannot use network "${mode}": sharing the network of another container is not supported`
+      : `Cannot use network "${mode}": want one of "${NETWORKS.join('", "')}"`,
+  );
 }
 
 /** Files first, then `-e`. A variable without a value takes the client's; `-e` takes it from the image when the client has none. */
