@@ -4,6 +4,7 @@ import { BuildError } from '../core/errors.ts';
 import { isSshRemote, parseRemoteContext } from '../core/remote-url.ts';
 import { annotations } from './annotation-option.ts';
 import { namedContexts } from './context-option.ts';
+import { LIMIT_OPTIONS, limits, resourceFlags } from './resource-options.ts';
 import { secretInputs } from './secret-option.ts';
 import { sshAgents } from './ssh-option.ts';
 import { entitlements, extraHosts, sizeBytes, ulimits } from './step-options.ts';
@@ -21,9 +22,15 @@ export const INPUT_OPTIONS = {
     placeholder: 'default|ID[=SOCKET|KEY,...]',
     describe: 'SSH agent, or keys for one, for RUN --mount=type=ssh and repositories',
   },
-  'add-host': { kind: 'list', placeholder: 'NAME:IP', describe: 'Line of /etc/hosts in RUN steps; IP or host-gateway' },
+  'add-host': { kind: 'list', placeholder: 'NAME:IP', describe: 'Line of /etc/hosts in RUN steps' },
   'shm-size': { kind: 'value', placeholder: 'SIZE', describe: 'Size of /dev/shm in RUN steps (default: 64m)' },
   ulimit: { kind: 'list', placeholder: 'NAME=SOFT[:HARD]', describe: 'Limit of RUN steps; -1 is unlimited' },
+  resource: {
+    kind: 'list',
+    placeholder: 'NAME=VALUE',
+    describe: 'Limit of RUN steps: memory, memory-swap, cpu-shares, cpu-period, cpu-quota, cpuset-cpus, cpuset-mems',
+  },
+  ...LIMIT_OPTIONS,
   allow: {
     kind: 'list',
     placeholder: 'ENTITLEMENT',
@@ -41,6 +48,7 @@ type Inputs = Pick<
   | 'extraHosts'
   | 'shmSizeBytes'
   | 'ulimits'
+  | 'resources'
   | 'entitlements'
   | 'noCacheStages'
   | 'annotations'
@@ -54,8 +62,19 @@ export function buildInputs(
 ): Inputs {
   const size = args.value('shm-size');
   const shmSizeBytes = size === undefined ? undefined : sizeBytes('--shm-size', size);
+  const resources = limits({
+    memory: args.value('memory'),
+    'memory-swap': args.value('memory-swap'),
+    'cpu-shares': args.value('cpu-shares'),
+    'cpu-period': args.value('cpu-period'),
+    'cpu-quota': args.value('cpu-quota'),
+    'cpuset-cpus': args.value('cpuset-cpus'),
+    'cpuset-mems': args.value('cpuset-mems'),
+    'cgroup-parent': args.value('cgroup-parent'),
+    ...resourceFlags(args.list('resource')),
+  });
   const given = <K extends keyof Inputs>(
-    flag: Exclude<keyof typeof INPUT_OPTIONS, 'shm-size'>,
+    flag: Exclude<keyof typeof INPUT_OPTIONS, 'shm-size' | keyof typeof LIMIT_OPTIONS>,
     name: K,
     read: (items: readonly string[]) => Inputs[K],
   ): Partial<Pick<Inputs, K>> => {
@@ -71,6 +90,7 @@ export function buildInputs(
     ...given('add-host', 'extraHosts', extraHosts),
     ...(shmSizeBytes !== undefined && { shmSizeBytes }),
     ...given('ulimit', 'ulimits', ulimits),
+    ...(Object.keys(resources).length > 0 && { resources }),
     ...given('allow', 'entitlements', entitlements),
     ...given('no-cache-filter', 'noCacheStages', (items) => stageNames(items, noCache)),
     ...given('annotation', 'annotations', (items) => annotations(items, platform)),

@@ -15,9 +15,8 @@
 import type { Digest } from '../core/digest.ts';
 import type { FileTree } from '../core/tree.ts';
 import type { ImageConfig } from '../oci/types.ts';
-import type { HostName } from '../runtime-native/network.ts';
 import type { NativeFiles } from '../runtime-native/tree-types.ts';
-import type { ContainerRuntime } from '../runtime-native/types.ts';
+import type { ContainerResources, ContainerRuntime } from '../runtime-native/types.ts';
 
 /** An image that is unpacked and must stay so while the container exists. */
 export interface ContainerImage {
@@ -50,9 +49,9 @@ export interface ContainerRequest {
   readonly user?: string;
   readonly hostname?: string;
   readonly volumes: readonly VolumeRequest[];
-  readonly network: 'none' | 'host' | 'bridge';
-  /** Further lines of /etc/hosts. */
-  readonly extraHosts: readonly HostName[];
+  readonly network: 'none' | 'host';
+  readonly resources?: ContainerResources;
+  readonly oomScoreAdj?: number;
   /** Remove the container and its anonymous volumes at the end, however it ends. */
   readonly remove: boolean;
   readonly interactive: boolean;

@@ -35,7 +35,7 @@ export async function openClientSide(
   request: BuildRequest,
   { context, secrets, sshAgents, remotes, bases, signal }: ClientSideOptions,
 ): Promise<OpenedClientSide> {
-  const { shmSizeBytes, ulimits, entitlements, noCacheStages, extraHosts = [] } = request;
+  const { shmSizeBytes, ulimits, entitlements, noCacheStages, resources, extraHosts = [] } = request;
   const locals = new Map([['context', context]]);
   const contexts = new Map<string, NamedContext>();
   for (const [name, source] of request.namedContexts ?? []) {
@@ -43,7 +43,7 @@ export async function openClientSide(
   }
   return {
     locals,
-    session: { secrets, sshAgents, extraHosts },
+    session: { secrets, sshAgents, extraHosts, ...(resources !== undefined && { resources }) },
     remotes,
     compileOptions: {
       contexts,

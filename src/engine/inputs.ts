@@ -152,16 +152,19 @@ async function readDockerfile(
   }
 }
 
-/** `<Dockerfile>.dockerignore` beside the Dockerfile wins over the context's own `.dockerignore`. */
+/**
+ * `<Dockerfile>.dockerignore` beside the Dockerfile wins over the context's own `.dockerignore`. As with Docker, a link that leads out of
+ * its directory is no such file.
+ */
 async function readIgnoreFile(
   context: string,
   dockerfile: string | undefined,
 ): Promise<ReturnType<typeof parseDockerignore> | undefined> {
-  const candidates = [join(context, '.dockerignore')];
-  if (dockerfile !== undefined) candidates.unshift(join(dirname(dockerfile), `${basename(dockerfile)}.dockerignore`));
-  for (const path of candidates) {
-    const text = await readIfThere(path);
-    if (text !== undefined) return parseDockerignore({ name: shownPath(path, true), text });
+  const candidates: (readonly [string, string])[] = [[context, '.dockerignore']];
+  if (dockerfile !== undefined) candidates.unshift([dirname(dockerfile), `${basename(dockerfile)}.dockerignore`]);
+  for (const [directory, name] of candidates) {
+    const text = await readIfThere(pathInside(new LocalTree(directory), name));
+    if (text !== undefined) return parseDockerignore({ name: shownPath(join(directory, name), true), text });
   }
   return undefined;
 }

@@ -1,6 +1,5 @@
 /** RUN: a command in a container on top of the stack; what it wrote becomes a new layer. */
 import { BuildError } from '../core/errors.ts';
-import { reachableHosts } from '../runtime-native/network.ts';
 import type { ContainerExit, ContainerSpec } from '../runtime-native/types.ts';
 import type { ActiveSnapshot } from '../snapshot/types.ts';
 import type { ExecOp, Op } from '../solver/op.ts';
@@ -78,7 +77,7 @@ interface Description {
 async function describe(op: ExecOp, { lower, active, mounts, services }: Description): Promise<ContainerSpec> {
   const { deps, resources } = services;
   const { session } = deps;
-  const network = await resources.networks.of(op.network);
+  const network = op.network === 'none' ? 'none' : 'host';
   const extraHosts = session.extraHosts.filter(({ name }) => op.extraHosts.includes(name));
   return {
     id: `build-${deps.newId()}`,
@@ -91,16 +90,16 @@ async function describe(op: ExecOp, { lower, active, mounts, services }: Descrip
     cwdOwner: 'user',
     user: op.user,
     hostname: op.hostname,
-    network: network.kind,
-    networkRole: 'step',
+    network,
     mounts: mounts.mounts,
     etcFiles: {
-      hosts: await resources.etc.hosts(op.hostname, reachableHosts(extraHosts, network)),
-      resolvConf: await resources.etc.resolvConf(network.kind === 'host' ? 'host' : 'other'),
+      hosts: await resources.etc.hosts(op.hostname, extraHosts),
+      resolvConf: await resources.etc.resolvConf(network === 'host' ? 'host' : 'other'),
       readonly: true,
     },
     shmSizeBytes: op.shmSizeBytes ?? DEFAULT_SHM_BYTES,
     rlimits: op.ulimits.map(({ name, soft, hard }) => ({ name, soft: BigInt(soft), hard: BigInt(hard) })),
+    ...(session.resources !== undefined && { resources: session.resources }),
     noNewPrivileges: false,
     insecure: op.security === 'insecure',
     terminal: false,

@@ -3,7 +3,7 @@ import type { ContentMemo } from '../cache/content-memo.ts';
 import type { Digest } from '../core/digest.ts';
 import type { FileTree } from '../core/tree.ts';
 import type { NativeFiles } from '../runtime-native/tree-types.ts';
-import type { ContainerRuntime } from '../runtime-native/types.ts';
+import type { ContainerResources, ContainerRuntime } from '../runtime-native/types.ts';
 import type { SnapshotId, SnapshotStore } from '../snapshot/types.ts';
 import type { GitOp, HttpOp } from '../solver/op.ts';
 
@@ -52,11 +52,12 @@ export interface ImageUnpacker {
 
 /** Values of a session that never enter a key. */
 export interface SessionValues {
+  /** What each command may use of the machine. */
+  readonly resources?: ContainerResources;
   readonly secrets: ReadonlyMap<string, SecretSource>;
   readonly sshAgents: ReadonlyMap<string, SshAgent>;
   /** Proxy settings and the like, for RUN's environment only. */
   readonly proxyEnv: readonly string[];
-  /** `host-gateway` as an address is the host's, as a step reaches it. */
   readonly extraHosts: readonly { readonly name: string; readonly address: string }[];
 }
 
@@ -90,8 +91,6 @@ export interface ExecutorDeps {
   readonly session: SessionValues;
   /** The store's directory: cache mounts live in `<root>/cache-mounts`. */
   readonly root: string;
-  /** Told what the user should know of how the build goes. */
-  readonly onWarning: (message: string) => void;
   /** A fresh random name, `[a-z0-9]+`. */
   readonly newId: () => string;
 }

@@ -32,10 +32,9 @@ let sequence = 0;
 export class ContainerRig {
   readonly directory = mkdtempSync(join(tmpdir(), 'tsbuild-native-'));
   readonly base = join(this.directory, 'base');
-  readonly runtime: ContainerRuntime;
+  readonly runtime: ContainerRuntime = createNativeRuntime({ binaryPath: findRuntimeBinary() });
 
-  constructor(runtime: ContainerRuntime = createNativeRuntime({ binaryPath: findRuntimeBinary() })) {
-    this.runtime = runtime;
+  constructor() {
     mkdirSync(this.base);
     makeBusyboxRootfs(this.base);
   }
@@ -66,7 +65,6 @@ export class ContainerRig {
       user: '',
       hostname: 'box',
       network: 'none',
-      networkRole: 'step',
       mounts: [],
       etcFiles: { readonly: true },
       shmSizeBytes: 64 * 1024 * 1024,

@@ -32,18 +32,14 @@ export class Lab implements AsyncDisposable {
   readonly dir: string;
   readonly store: string;
 
-  /** The program, or one that starts it. */
-  private readonly bin: string;
-
-  private constructor(dir: string, bin: string) {
-    this.bin = bin;
+  private constructor(dir: string) {
     this.dir = dir;
     this.store = join(dir, 'store');
   }
 
   /** With `busybox:latest` in the store unless `empty`. */
-  static async open(options: { readonly empty?: boolean; readonly bin?: string } = {}): Promise<Lab> {
-    const lab = new Lab(await mkdtemp(join(tmpdir(), 'tsbuild-e2e-')), options.bin ?? BIN);
+  static async open(options: { readonly empty?: boolean } = {}): Promise<Lab> {
+    const lab = new Lab(await mkdtemp(join(tmpdir(), 'tsbuild-e2e-')));
     if (options.empty !== true) {
       const imported = await lab.run(['import', '-c', 'CMD ["sh"]', '-', 'busybox:latest'], { input: busyboxTar() });
       if (imported.code !== 0) throw new Error(`cannot import the base: ${imported.stderr}`);
@@ -65,7 +61,7 @@ export class Lab implements AsyncDisposable {
 
   run(args: readonly string[], options: CallOptions = {}): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-      const child = spawn(this.bin, args, {
+      const child = spawn(BIN, args, {
         cwd: options.cwd ?? this.dir,
         env: { ...process.env, ...options.env, TSBUILD_ROOT: this.store },
         stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],

@@ -3,15 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { BuildError, ExitStatus, errnoOf } from '../../core/errors.ts';
 import type { RunRequest } from '../../engine/types.ts';
-import { extraHosts } from '../step-options.ts';
 import { readEnvFile } from '../env-file.ts';
 import { withProgress } from '../progress/with-progress.ts';
-import type { CliDeps, CommandContext } from '../types.ts';
+import { limits, oomScore, RUN_LIMIT_OPTIONS } from '../resource-options.ts';
+import type { CliDeps, CommandContext, ParsedArgs } from '../types.ts';
 import { defineCommand } from '../types.ts';
 import { UNSUPPORTED_RUN_FLAGS } from '../unsupported-flags.ts';
 import { parseVolume } from '../volume-option.ts';
 
-const NETWORKS = ['default', 'bridge', 'none', 'host'] as const;
 const PULL = ['missing', 'always', 'never'] as const;
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
@@ -44,12 +43,12 @@ export const run = defineCommand({
       describe: 'Mount a directory or a volume',
     },
     entrypoint: { kind: 'value', placeholder: 'COMMAND', describe: "Replaces the image's ENTRYPOINT; '' removes it" },
-    network: { kind: 'value', placeholder: 'MODE', describe: 'bridge, none or host (default: bridge)' },
+    network: { kind: 'value', placeholder: 'MODE', describe: 'none or host (default: host)' },
     net: { kind: 'value', placeholder: 'MODE', describe: 'Same as --network' },
-    'add-host': { kind: 'list', placeholder: 'NAME:IP', describe: 'Line of /etc/hosts; IP or host-gateway' },
     hostname: { kind: 'value', short: 'h', placeholder: 'NAME', describe: 'Host name in the container' },
     name: { kind: 'value', placeholder: 'NAME', describe: 'Name of the container' },
     pull: { kind: 'value', placeholder: 'WHEN', describe: 'Download the image (default: missing)', choices: PULL },
+    ...RUN_LIMIT_OPTIONS,
     quiet: { kind: 'flag', short: 'q', describe: 'Show no progress of the download' },
   },
   unsupported: UNSUPPORTED_RUN_FLAGS,
@@ -61,6 +60,8 @@ export const run = defineCommand({
     const [image = '', ...command] = args.operands;
     const [entrypoint, workdir, user] = [args.value('entrypoint'), args.value('workdir'), args.value('user')];
     const [hostname, name] = [args.value('hostname'), args.value('name')];
+    const resources = runLimits(args);
+    const score = args.value('oom-score-adj');
     const [interactive, tty] = [args.flag('interactive'), args.flag('tty')];
     if (name !== undefined && !NAME.test(name)) {
       throw new BuildError(
@@ -78,7 +79,8 @@ export const run = defineCommand({
       env: await environment(args.list('env-file'), args.list('env'), context),
       volumes: args.list('volume').map((text) => parseVolume(text, deps.cwd)),
       network: network(args.value('network') ?? args.value('net')),
-      extraHosts: extraHosts(args.list('add-host')),
+      ...(Object.keys(resources).length > 0 && { resources }),
+      ...(score !== undefined && { oomScoreAdj: oomScore(score) }),
       remove: args.flag('rm'),
       interactive,
       tty,
@@ -97,15 +99,32 @@ export const run = defineCommand({
   },
 });
 
-function network(mode = 'default'): RunRequest['network'] {
-  const known = NETWORKS.find((name) => name === mode);
-  if (known !== undefined) return known;
-  throw new BuildError(
-    'unsupported',
-    mode.startsWith('container:')
-      ? `Cannot use network "${mode}": sharing the network of another container is not supported`
-      : `Cannot use network "${mode}": want one of "${NETWORKS.join('", "')}"`,
-  );
+function network(mode: string | undefined): 'none' | 'host' {
+  if (mode === undefined || mode === 'host' || mode === 'none') return mode ?? 'host';
+  throw new BuildError('unsupported', `Cannot use network "${mode}": only "none" and "host" are supported`);
+}
+
+function runLimits(
+  args: Pick<ParsedArgs<typeof RUN_LIMIT_OPTIONS>, 'value' | 'flag'>,
+): NonNullable<RunRequest['resources']> {
+  const disable = args.flag('oom-kill-disable');
+  return {
+    ...limits({
+      memory: args.value('memory'),
+      'memory-swap': args.value('memory-swap'),
+      'memory-reservation': args.value('memory-reservation'),
+      'memory-swappiness': args.value('memory-swappiness'),
+      cpus: args.value('cpus'),
+      'cpu-shares': args.value('cpu-shares'),
+      'cpu-period': args.value('cpu-period'),
+      'cpu-quota': args.value('cpu-quota'),
+      'cpuset-cpus': args.value('cpuset-cpus'),
+      'cpuset-mems': args.value('cpuset-mems'),
+      'pids-limit': args.value('pids-limit'),
+      'cgroup-parent': args.value('cgroup-parent'),
+    }),
+    ...(disable && { oomKillDisable: true }),
+  };
 }
 
 /** Files first, then `-e`. A variable without a value takes the client's; `-e` takes it from the image when the client has none. */

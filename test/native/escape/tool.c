@@ -5,6 +5,7 @@
  *   program session         prints the number of the session keyring
  *   program connect NAME    connects to an abstract socket, which belongs to a network namespace and not to a file system
  *   program listen NAME     listens on one, says so, and waits to be killed
+ *   program attributes PATH lists the names of extended attributes, those of overlays too
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static int rights(void) {
@@ -43,6 +45,14 @@ static int abstract(const char *name, int (*attach)(int, const struct sockaddr *
   return attach(fd, (struct sockaddr *)&address, size) < 0 ? -1 : fd;
 }
 
+static int attributes(const char *path) {
+  static char names[1 << 16];
+  ssize_t size = llistxattr(path, names, sizeof names);
+  for (ssize_t at = 0; at < size; at += (ssize_t)strlen(names + at) + 1)
+    puts(names + at);
+  return size < 0;
+}
+
 int main(int argc, char **argv) {
   setvbuf(stdout, NULL, _IONBF, 0);
   const char *command = argc > 1 ? argv[1] : "";
@@ -61,5 +71,7 @@ int main(int argc, char **argv) {
     puts("listening");
     pause();
   }
+  if (strcmp(command, "attributes") == 0 && argc == 3)
+    return attributes(argv[2]);
   return 2;
 }
