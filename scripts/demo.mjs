@@ -67,8 +67,8 @@ function importBase(script, options, name) {
 /** Starts the web image, asks it something, and stops it as a terminal's Ctrl-C would. */
 async function serve() {
   const port = await freePort();
-  console.log(`$ tsbuild run --rm -e PORT=${port} web &`);
-  const server = spawn(bin, ['run', '--rm', '-e', `PORT=${port}`, 'web'], {
+  console.log(`$ tsbuild run --rm --network host -e PORT=${port} web &`);
+  const server = spawn(bin, ['run', '--rm', '--network', 'host', '-e', `PORT=${port}`, 'web'], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -20,6 +20,9 @@ if [ "${1-}" = test ]; then
     need busybox-static sh -c 'test -x "$(command -v busybox)" && ! ldd "$(command -v busybox)"'
     need docker-registry docker-registry --version
     need git git --version
+    need iproute2 ip -V
+    need nftables nft --version
+    need util-linux nsenter --version
     need xz-utils xz --version
     need zstd zstd --version
     need bzip2 bzip2 --help

@@ -22,7 +22,7 @@ export const INPUT_OPTIONS = {
     placeholder: 'default|ID[=SOCKET|KEY,...]',
     describe: 'SSH agent, or keys for one, for RUN --mount=type=ssh and repositories',
   },
-  'add-host': { kind: 'list', placeholder: 'NAME:IP', describe: 'Line of /etc/hosts in RUN steps' },
+  'add-host': { kind: 'list', placeholder: 'NAME:IP', describe: 'Line of /etc/hosts in RUN steps; IP or host-gateway' },
   'shm-size': { kind: 'value', placeholder: 'SIZE', describe: 'Size of /dev/shm in RUN steps (default: 64m)' },
   ulimit: { kind: 'list', placeholder: 'NAME=SOFT[:HARD]', describe: 'Limit of RUN steps; -1 is unlimited' },
   resource: {

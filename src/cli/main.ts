@@ -7,6 +7,7 @@ import type { Engine } from '../engine/types.ts';
 import { COMMANDS, DEFAULT_COMMAND } from './commands.ts';
 import { parseArguments } from './parse.ts';
 import { reportError } from './report.ts';
+import { bridgeOf } from './bridge.ts';
 import { storeRoot } from './root.ts';
 import type { CliDeps, Command, CommandContext, Environment } from './types.ts';
 
@@ -41,7 +42,8 @@ function createContext(root: string | undefined, env: Environment, deps: CliDeps
     env,
     root: chosenRoot,
     withEngine: async <T>(work: (engine: Engine) => Promise<T>): Promise<T> => {
-      await using engine = await deps.createEngine({ root: chosenRoot() });
+      const bridge = bridgeOf(env);
+      await using engine = await deps.createEngine({ root: chosenRoot(), ...(bridge !== undefined && { bridge }) });
       return await work(engine);
     },
   };

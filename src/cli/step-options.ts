@@ -6,16 +6,12 @@ import type { BuildRequest } from '../engine/types.ts';
 
 type Of<K extends keyof BuildRequest> = NonNullable<BuildRequest[K]>;
 
-/** `NAME:ADDRESS` or `NAME=ADDRESS`; an IPv6 address may stand in brackets. Throws `usage` and, for `host-gateway`, `unsupported`. */
+/** `NAME:ADDRESS` or `NAME=ADDRESS`; an IPv6 address may stand in brackets, and `host-gateway` is the host's. Throws `usage`. */
 export function extraHosts(items: readonly string[]): Of<'extraHosts'> {
   return items.map((item) => {
     const [, name = '', written = ''] = /^([^=:]*)[=:](.*)$/s.exec(item) ?? [];
-    if (written === 'host-gateway') {
-      throw new BuildError('unsupported', `Cannot use "${item}" for "--add-host": "host-gateway" is not supported`, {
-        hint: 'RUN steps share the network of the host, which is 127.0.0.1 for them',
-      });
-    }
     if (!/^[^\s#]+$/.test(name)) throw bad('--add-host', item, 'want NAME:ADDRESS');
+    if (written === 'host-gateway') return { name, address: written };
     const address = written.replace(/^\[(.*)\]$/s, '$1');
     if (isIP(address) === 0) throw bad('--add-host', item, `"${written}" is no IP address`);
     return { name, address };

@@ -8,7 +8,7 @@ export const UNSUPPORTED_BUILD_FLAGS = words(`
 
 /** `docker run`. */
 export const UNSUPPORTED_RUN_FLAGS = words(`
-  add-host annotation attach a blkio-weight blkio-weight-device cap-add cap-drop cgroupns cidfile cpu-count
+  annotation attach a blkio-weight blkio-weight-device cap-add cap-drop cgroupns cidfile cpu-count
   cpu-percent cpu-rt-period cpu-rt-runtime detach d detach-keys device device-cgroup-rule device-read-bps
   device-read-iops device-write-bps device-write-iops disable-content-trust dns dns-opt dns-option dns-search
   domainname expose gpus group-add health-cmd health-interval health-retries health-start-interval

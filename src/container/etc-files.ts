@@ -1,6 +1,6 @@
 /** The texts of a container's /etc/hosts, /etc/resolv.conf and /etc/hostname. */
 import { isIP } from 'node:net';
-import type { ContainerHost } from './types.ts';
+import type { ContainerHost, ContainerRequest } from './types.ts';
 
 const SYSTEMD_STUB = '127.0.0.53';
 const SYSTEMD_RESOLV_CONF = '/run/systemd/resolve/resolv.conf';
@@ -23,22 +23,31 @@ export interface EtcFiles {
 /** With the host's network, names resolve as they do on the host; else only what is the container's own. */
 export async function etcFiles(
   hostname: string,
-  network: 'none' | 'host',
+  { network, extraHosts }: Pick<ContainerRequest, 'network' | 'extraHosts'>,
   host: Pick<ContainerHost, 'readText'>,
 ): Promise<EtcFiles> {
   const resolvConf = (await host.readText('/etc/resolv.conf')) ?? '';
   if (network === 'host') {
     const hosts = (await host.readText('/etc/hosts')) ?? LOCAL_HOSTS;
-    return { hosts: `${withLineEnd(hosts)}127.0.1.1\t${hostname}\n`, resolvConf, hostname: `${hostname}\n` };
+    return {
+      hosts: `${withLineEnd(hosts)}${linesOf(extraHosts)}127.0.1.1\t${hostname}\n`,
+      resolvConf,
+      hostname: `${hostname}\n`,
+    };
   }
   const servers = nameServers(resolvConf);
   const onlyStub = servers.length > 0 && servers.every((server) => server === SYSTEMD_STUB);
   const source = onlyStub ? ((await host.readText(SYSTEMD_RESOLV_CONF)) ?? resolvConf) : resolvConf;
   return {
-    hosts: `${LOCAL_HOSTS}127.0.0.1\t${hostname}\n`,
+    // On the bridge the runtime adds the line with the container's address, which nobody knows before.
+    hosts: LOCAL_HOSTS + linesOf(extraHosts) + (network === 'none' ? `127.0.0.1\t${hostname}\n` : ''),
     resolvConf: reachableResolvConf(source),
     hostname: `${hostname}\n`,
   };
+}
+
+function linesOf(names: ContainerRequest['extraHosts']): string {
+  return names.map(({ name, address }) => `${address}\t${name}\n`).join('');
 }
 
 /** `text` without the name servers that only the host can reach; public ones when none is left. */

@@ -133,7 +133,7 @@ async function createRecord(
   const { id, image, request, args, anonymousVolumes, hostname } = container;
   const self = await host.identify(host.pid);
   if (self === undefined) throw new Error(`cannot identify process ${host.pid} by /proc`);
-  const etc = await etcFiles(hostname, request.network, host);
+  const etc = await etcFiles(hostname, request, host);
   for (let attempt = 0; attempt < MAX_NAME_ATTEMPTS; attempt++) {
     const name = request.name ?? randomName(host.randomBytes, attempt);
     const record: ContainerRecord = {

@@ -42,8 +42,13 @@ export function containerSpec(
     user: request.user ?? config.User ?? '',
     hostname,
     network: request.network,
+    networkRole: 'service',
     mounts,
-    etcFiles: { ...paths.etcFiles, readonly: false },
+    etcFiles: {
+      ...paths.etcFiles,
+      readonly: false,
+      ...(request.network === 'bridge' && { ownName: hostname }),
+    },
     shmSizeBytes: SHM_BYTES,
     rlimits: [],
     // It may run long, so what it uses is counted.

@@ -15,6 +15,7 @@
 import type { Digest } from '../core/digest.ts';
 import type { FileTree } from '../core/tree.ts';
 import type { ImageConfig } from '../oci/types.ts';
+import type { HostName } from '../runtime-native/network.ts';
 import type { NativeFiles } from '../runtime-native/tree-types.ts';
 import type { ContainerResources, ContainerRuntime } from '../runtime-native/types.ts';
 
@@ -49,7 +50,9 @@ export interface ContainerRequest {
   readonly user?: string;
   readonly hostname?: string;
   readonly volumes: readonly VolumeRequest[];
-  readonly network: 'none' | 'host';
+  readonly network: 'none' | 'host' | 'bridge';
+  /** Further lines of /etc/hosts. */
+  readonly extraHosts: readonly HostName[];
   readonly resources?: ContainerResources;
   readonly oomScoreAdj?: number;
   /** Remove the container and its anonymous volumes at the end, however it ends. */

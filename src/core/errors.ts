@@ -93,6 +93,7 @@ export const ERROR_CODES = {
   'store-busy': ExitStatus.store,
   'runtime-unavailable': ExitStatus.engine,
   'runtime-failed': ExitStatus.engine,
+  'network-unavailable': ExitStatus.engine,
   'command-not-executable': ExitStatus.notExecutable,
   'command-not-found': ExitStatus.notFound,
 } as const;

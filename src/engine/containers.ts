@@ -1,10 +1,12 @@
 /** Containers of the store's images. */
 import { systemHost } from '../container/host.ts';
+import { chooseNetwork } from '../container/network.ts';
 import { createContainerRunner } from '../container/runner.ts';
 import type { ContainerImage, ContainerRunner } from '../container/types.ts';
 import { compareBytes } from '../core/paths.ts';
 import type { Image } from '../image/types.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
+import { reachableHosts } from '../runtime-native/network.ts';
 import { MergedView } from '../snapshot/view.ts';
 import { requireImage } from './images.ts';
 import { pullImage } from './pull.ts';
@@ -20,11 +22,13 @@ export async function openRunner(services: Services): Promise<ContainerRunner> {
 export async function runContainer(services: Services, request: RunRequest, options: CallOptions): Promise<RunOutcome> {
   await using lease = await services.lease();
   const image = await findOrPull(services, request, options);
-  const { image: name, pull: _, ...rest } = request;
+  const { image: name, pull: _, network: wanted, extraHosts, ...rest } = request;
   const runner = await openRunner(services);
+  const network = await chooseNetwork(await services.runtime(), wanted, options.progress);
   const unpacked = await unpackedImage(services, image, name, options);
+  const container = { ...rest, network: network.kind, extraHosts: reachableHosts(extraHosts, network) };
   // From its record on, a prune sees what the container needs; it may run for days.
-  return runner.run(unpacked, rest, options.signal, () => lease[Symbol.asyncDispose]());
+  return runner.run(unpacked, container, options.signal, () => lease[Symbol.asyncDispose]());
 }
 
 async function findOrPull(services: Services, request: RunRequest, options: CallOptions): Promise<Image> {

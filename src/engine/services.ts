@@ -96,7 +96,10 @@ export async function openServices(options: EngineOptions): Promise<Services> {
       import('../runtime-native/runtime.ts'),
       import('../runtime-native/binary.ts'),
     ]);
-    return createNativeRuntime({ binaryPath: findRuntimeBinary() });
+    return createNativeRuntime({
+      binaryPath: findRuntimeBinary(),
+      ...(options.bridge !== undefined && { bridge: options.bridge }),
+    });
   });
   const registry = once(async () => new OriginTracker(origins, await client()));
   return {

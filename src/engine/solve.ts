@@ -41,6 +41,7 @@ export async function solve(
     locals,
     session: { ...session, proxyEnv: plan.proxyEnv },
     root,
+    onWarning: (message) => progress({ kind: 'warning', message, timeMs: Date.now() }),
     newId: () => randomBytes(16).toString('hex'),
   });
   const solver = createSolver<Op, BuildResult>({

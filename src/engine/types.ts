@@ -7,6 +7,7 @@ import type { BuildError } from '../core/errors.ts';
 import type { ProgressSink } from '../core/progress.ts';
 import type { SourceFile, SourceRange } from '../core/source.ts';
 import type { Outline, Target } from '../frontend/outline.ts';
+import type { BridgeConfig } from '../runtime-native/types.ts';
 import type { ContainerConfig, Descriptor, HistoryEntry, ImageConfig } from '../oci/types.ts';
 import type { ContainerResources } from '../runtime-native/types.ts';
 
@@ -15,6 +16,8 @@ export interface EngineOptions {
   readonly root: string;
   /** Running commands at a time; default: the number of processors. */
   readonly parallelism?: number;
+  /** The network of containers; default: `tsbuild0`, with addresses that are free. */
+  readonly bridge?: BridgeConfig;
 }
 
 export interface CallOptions {
@@ -59,7 +62,7 @@ export interface BuildRequest {
   readonly sshAgents?: ReadonlyMap<string, SshAgentInput>;
   /** By name, or `name::platform` for one platform only; they replace images and stages of that name. */
   readonly namedContexts?: ReadonlyMap<string, NamedContextSource>;
-  /** Further lines of RUN's /etc/hosts. */
+  /** Further lines of RUN's /etc/hosts; `host-gateway` as an address is the host's, as a step reaches it. */
   readonly extraHosts?: readonly { readonly name: string; readonly address: string }[];
   /** Of RUN's /dev/shm. */
   readonly shmSizeBytes?: number;
@@ -165,7 +168,9 @@ export interface BuildInspector {
 /** `-v [SOURCE:]TARGET[:ro|rw]`. */
 export type VolumeOption = VolumeRequest;
 
-export interface RunRequest extends ContainerRequest {
+export interface RunRequest extends Omit<ContainerRequest, 'network'> {
+  /** `default` is the bridge or, where there can be none, the host's network. */
+  readonly network: 'default' | ContainerRequest['network'];
   /** Name or ID. */
   readonly image: string;
   readonly pull: 'missing' | 'always' | 'never';

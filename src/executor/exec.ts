@@ -1,5 +1,6 @@
 /** RUN: a command in a container on top of the stack; what it wrote becomes a new layer. */
 import { BuildError } from '../core/errors.ts';
+import { reachableHosts } from '../runtime-native/network.ts';
 import type { ContainerExit, ContainerSpec } from '../runtime-native/types.ts';
 import type { ActiveSnapshot } from '../snapshot/types.ts';
 import type { ExecOp, Op } from '../solver/op.ts';
@@ -77,7 +78,7 @@ interface Description {
 async function describe(op: ExecOp, { lower, active, mounts, services }: Description): Promise<ContainerSpec> {
   const { deps, resources } = services;
   const { session } = deps;
-  const network = op.network === 'none' ? 'none' : 'host';
+  const network = await resources.networks.of(op.network);
   const extraHosts = session.extraHosts.filter(({ name }) => op.extraHosts.includes(name));
   return {
     id: `build-${deps.newId()}`,
@@ -90,11 +91,12 @@ async function describe(op: ExecOp, { lower, active, mounts, services }: Descrip
     cwdOwner: 'user',
     user: op.user,
     hostname: op.hostname,
-    network,
+    network: network.kind,
+    networkRole: 'step',
     mounts: mounts.mounts,
     etcFiles: {
-      hosts: await resources.etc.hosts(op.hostname, extraHosts),
-      resolvConf: await resources.etc.resolvConf(network === 'host' ? 'host' : 'other'),
+      hosts: await resources.etc.hosts(op.hostname, reachableHosts(extraHosts, network)),
+      resolvConf: await resources.etc.resolvConf(network.kind === 'host' ? 'host' : 'other'),
       readonly: true,
     },
     shmSizeBytes: op.shmSizeBytes ?? DEFAULT_SHM_BYTES,

@@ -2,6 +2,7 @@
 import { ContextMounts } from './context-mounts.ts';
 import { RootfsFiles } from './rootfs-files.ts';
 import { SecretFiles } from './secret-files.ts';
+import { StepNetworks } from './step-network.ts';
 import type { ExecutorDeps } from './types.ts';
 import { CacheMounts } from './cache-mounts.ts';
 
@@ -10,10 +11,12 @@ export class SessionResources implements AsyncDisposable {
   readonly secrets = new SecretFiles();
   readonly contexts: ContextMounts;
   readonly caches: CacheMounts;
+  readonly networks: StepNetworks;
 
   constructor(deps: ExecutorDeps) {
     this.contexts = new ContextMounts(deps);
     this.caches = new CacheMounts(deps);
+    this.networks = new StepNetworks(deps.runtime, deps.onWarning);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -58,6 +58,7 @@ export interface SessionValues {
   readonly sshAgents: ReadonlyMap<string, SshAgent>;
   /** Proxy settings and the like, for RUN's environment only. */
   readonly proxyEnv: readonly string[];
+  /** `host-gateway` as an address is the host's, as a step reaches it. */
   readonly extraHosts: readonly { readonly name: string; readonly address: string }[];
 }
 
@@ -91,6 +92,8 @@ export interface ExecutorDeps {
   readonly session: SessionValues;
   /** The store's directory: cache mounts live in `<root>/cache-mounts`. */
   readonly root: string;
+  /** Told what the user should know of how the build goes. */
+  readonly onWarning: (message: string) => void;
   /** A fresh random name, `[a-z0-9]+`. */
   readonly newId: () => string;
 }

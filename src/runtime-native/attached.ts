@@ -9,7 +9,7 @@ import { Requests } from './requests.ts';
 import { encodeSpec } from './spec.ts';
 import type { LastRecord } from './status.ts';
 import { exitOf, StatusReader } from './status.ts';
-import type { ContainerExit, ContainerSpec, RunOptions } from './types.ts';
+import type { BridgeConfig, ContainerExit, ContainerSpec, RunOptions } from './types.ts';
 
 /** Descriptors of the supervisor, as in c/attached.c. */
 const SPEC_FD = 3;
@@ -20,6 +20,7 @@ const CONTROL_SIGNAL = 1;
 const CONTROL_REQUEST = 2;
 
 interface AttachedOptions extends Pick<RunOptions, 'signal' | 'onStarted'> {
+  readonly bridge: BridgeConfig;
   /** Otherwise the container's stdin is empty. */
   readonly openStdin: boolean;
 }
@@ -28,7 +29,7 @@ interface AttachedOptions extends Pick<RunOptions, 'signal' | 'onStarted'> {
 export async function runAttached(
   binaryPath: string,
   spec: ContainerSpec,
-  { openStdin, onStarted, signal }: AttachedOptions,
+  { bridge, openStdin, onStarted, signal }: AttachedOptions,
 ): Promise<ContainerExit> {
   const child = spawn(binaryPath, ['container'], {
     stdio: [openStdin ? 'inherit' : 'ignore', 'inherit', 'inherit', 'pipe', 'pipe', 'pipe'],
@@ -38,7 +39,7 @@ export async function runAttached(
   const abort = (): void => supervisor.kill('SIGKILL');
   signal?.addEventListener('abort', abort);
   try {
-    supervisor.describe(encodeSpec(spec, openStdin));
+    supervisor.describe(encodeSpec(spec, openStdin, bridge));
     const last = await supervisor.last();
     throwIfAborted(signal);
     if (last === undefined) {

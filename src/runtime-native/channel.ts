@@ -1,6 +1,6 @@
 /** Messages to and from the helper, as in c/channel.h: container, kind and size, each a little-endian word, then the data. */
 
-export const MessageKind = { start: 1, signal: 2, status: 3, stdout: 4, stderr: 5, request: 6 } as const;
+export const MessageKind = { start: 1, signal: 2, status: 3, stdout: 4, stderr: 5, request: 6, network: 7 } as const;
 
 export interface Message {
   readonly container: number;

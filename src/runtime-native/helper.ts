@@ -8,9 +8,9 @@ import type { Message } from './channel.ts';
 import { encodeHead, MessageKind, MessageReader } from './channel.ts';
 import { killFirstOfNamespace } from './orphans.ts';
 import { Requests } from './requests.ts';
-import { encodeSpec } from './spec.ts';
-import { exitOf, parseRecord } from './status.ts';
-import type { ContainerExit, ContainerSpec, RunOptions } from './types.ts';
+import { encodeBridge, encodeSpec } from './spec.ts';
+import { bridgeStateOf, exitOf, parseRecord } from './status.ts';
+import type { BridgeConfig, BridgeState, ContainerExit, ContainerSpec, RunOptions } from './types.ts';
 
 /** As in c/serve.c. */
 const CHANNEL_FD = 3;
@@ -32,17 +32,27 @@ interface Pending {
   bug: { readonly error: unknown } | undefined;
 }
 
+/** Somebody who asked about the network. */
+interface Question {
+  readonly resolve: (state: BridgeState) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** Starts the helper process; it ends with `close`, and with this process. */
 export class Helper {
   readonly #child: ChildProcess;
   readonly #channel: Duplex;
   readonly #closed: Promise<void>;
   readonly #pending = new Map<number, Pending>();
+  /** Answered in order. */
+  readonly #questions: Question[] = [];
+  readonly #bridge: BridgeConfig;
   #last = 0;
   #ended = false;
   #closing = false;
 
-  constructor(binaryPath: string) {
+  constructor(binaryPath: string, bridge: BridgeConfig) {
+    this.#bridge = bridge;
     // In a session of its own: an interrupt at the terminal is tsbuild's to act upon.
     this.#child = spawn(binaryPath, ['serve'], {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
@@ -78,13 +88,13 @@ export class Helper {
   /** Runs a container to its end; see `ContainerRuntime.run`. */
   async run(spec: ContainerSpec, options: HelperRunOptions): Promise<ContainerExit> {
     const { signal } = options;
-    const bytes = encodeSpec(spec, false);
+    const bytes = encodeSpec(spec, false, this.#bridge);
     const number = ++this.#last;
     const abort = (): void => this.#kill(number, 'SIGKILL');
     signal?.addEventListener('abort', abort);
     try {
       const exit = await new Promise<ContainerExit>((resolve, reject) => {
-        if (this.#pending.size === 0) this.#hold(true);
+        this.#hold(true);
         const requests = new Requests((kind, request) => this.#request(number, kind, request));
         this.#pending.set(number, { options, resolve, reject, requests, pid: undefined, bug: undefined });
         this.#send(number, MessageKind.start, bytes);
@@ -98,7 +108,20 @@ export class Helper {
       signal?.removeEventListener('abort', abort);
       this.#pending.get(number)?.requests.end();
       this.#pending.delete(number);
-      if (this.#pending.size === 0) this.#hold(this.#closing);
+      this.#holdIfBusy();
+    }
+  }
+
+  /** See `ContainerRuntime.network`. */
+  async network(): Promise<BridgeState> {
+    try {
+      return await new Promise<BridgeState>((resolve, reject) => {
+        this.#hold(true);
+        this.#questions.push({ resolve, reject });
+        this.#send(0, MessageKind.network, Buffer.from(encodeBridge(this.#bridge)));
+      });
+    } finally {
+      this.#holdIfBusy();
     }
   }
 
@@ -122,6 +145,10 @@ export class Helper {
     }
   }
 
+  #holdIfBusy(): void {
+    if (this.#pending.size === 0 && this.#questions.length === 0) this.#hold(this.#closing);
+  }
+
   #send(container: number, kind: number, data: Uint8Array): void {
     this.#channel.write(Buffer.concat([encodeHead(container, kind, data.length), data]));
   }
@@ -141,6 +168,10 @@ export class Helper {
   }
 
   #receive({ container, kind, data }: Message): void {
+    if (kind === MessageKind.network) {
+      this.#questions.shift()?.resolve(bridgeStateOf(data));
+      return;
+    }
     const pending = this.#pending.get(container);
     if (pending === undefined)
       throw new Error(`the native runtime tells of container ${container}, which there is not`);
@@ -208,5 +239,6 @@ export class Helper {
       if (pid !== undefined) killFirstOfNamespace(pid);
       reject(error);
     }
+    for (const { reject } of this.#questions.splice(0)) reject(error);
   }
 }

@@ -4,7 +4,7 @@
  */
 import { BuildError } from '../core/errors.ts';
 import { distinctLayers } from './distinct-layers.ts';
-import type { ContainerResources, ContainerSpec, MountSpec, RootfsSpec } from './types.ts';
+import type { BridgeConfig, ContainerResources, ContainerSpec, MountSpec, RootfsSpec } from './types.ts';
 
 const MAGIC = 'TSBSPEC1';
 /** The binary's limit; Linux has a lower one on what a command line and an environment may add up to. */
@@ -51,8 +51,15 @@ class SpecWriter {
   }
 }
 
+export const DEFAULT_BRIDGE: BridgeConfig = { name: 'tsbuild0' };
+
+/** As c/net_config.h reads it. */
+export function encodeBridge({ name, subnet }: BridgeConfig): string {
+  return subnet === undefined ? name : `${name} ${subnet}`;
+}
+
 /** Serialises `spec`; `openStdin` gives the process the caller's stdin. Throws `run-start-failed` for what Linux cannot take. */
-export function encodeSpec(spec: ContainerSpec, openStdin: boolean): Buffer {
+export function encodeSpec(spec: ContainerSpec, openStdin: boolean, bridge: BridgeConfig = DEFAULT_BRIDGE): Buffer {
   if (Buffer.byteLength(spec.hostname) > MAX_HOSTNAME_BYTES) throw hostnameTooLong(spec.hostname);
   const out = new SpecWriter();
   out.text('id', spec.id);
@@ -65,8 +72,11 @@ export function encodeSpec(spec: ContainerSpec, openStdin: boolean): Buffer {
   out.text('user', spec.user);
   out.text('hostname', spec.hostname);
   out.text('network', spec.network);
+  out.text('network.role', spec.networkRole);
+  if (spec.network === 'bridge') out.text('network.bridge', encodeBridge(bridge));
   for (const mount of spec.mounts) writeMount(out, mount);
   out.optional('etc.hosts', spec.etcFiles.hosts);
+  out.optional('etc.hosts.name', spec.etcFiles.ownName);
   out.optional('etc.resolv.conf', spec.etcFiles.resolvConf);
   out.optional('etc.hostname', spec.etcFiles.hostname);
   out.flag('etc.readonly', spec.etcFiles.readonly);

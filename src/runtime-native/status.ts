@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import type { ErrorCode } from '../core/errors.ts';
 import { BuildError } from '../core/errors.ts';
-import type { ContainerExit } from './types.ts';
+import type { BridgeState, ContainerExit } from './types.ts';
 
 export type StatusRecord =
   | { readonly kind: 'created'; readonly pid: number }
@@ -65,6 +65,15 @@ export function parseRecord(bytes: Buffer): StatusRecord {
   }
 }
 
+/** The answer about the network, struct network_answer of c/channel.h and the detail of a refusal. */
+export function bridgeStateOf(data: Buffer): BridgeState {
+  const gateway = [...data.subarray(0, 4)];
+  if (gateway.some((byte) => byte !== 0)) return { kind: 'available', gateway: gateway.join('.') };
+  const code = data.readInt32LE(4);
+  const detail = data.toString('utf8', 8);
+  return { kind: 'unavailable', reason: code === 0 ? detail : `${detail}: ${errnoText(code)}` };
+}
+
 /** enum stage of c/stage.h. */
 export const Stage = {
   spec: 1,
@@ -104,7 +113,7 @@ const MACHINE_STAGES: Readonly<Record<number, string>> = {
   [Stage.cgroup]: 'make its control group',
   [Stage.clone]: 'make its namespaces',
   [Stage.isolation]: 'isolate its process',
-  [Stage.network]: 'bring up its loopback network',
+  [Stage.network]: 'make its network',
   [Stage.rootfs]: 'mount its root file system',
   [Stage.mount]: 'mount a file system',
   [Stage.pivot]: 'enter its root file system',

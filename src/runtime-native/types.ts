@@ -97,8 +97,16 @@ export interface ContainerSpec {
   /** `''`, `user`, `uid`, `user:group` and so on; looked up in the container's /etc/passwd and /etc/group. */
   readonly user: string;
   readonly hostname: string;
-  /** `none`: a new network namespace with only the loopback, up. `host`: the caller's. */
-  readonly network: 'none' | 'host';
+  /**
+   * `none`: a network namespace of its own with only the loopback, up. `bridge`: one that also has an address on the bridge, see
+   * `ContainerRuntime.network`. `host`: the caller's.
+   */
+  readonly network: 'none' | 'host' | 'bridge';
+  /**
+   * A `step` only uses its network, and others like it are out of its reach. A `service` can be reached by other containers, and any
+   * user in it may open low ports and ping.
+   */
+  readonly networkRole: 'step' | 'service';
   /** In this order, after the default mounts. */
   readonly mounts: readonly MountSpec[];
   /** Host files bound at /etc/hosts, /etc/resolv.conf, /etc/hostname; read-only for RUN. */
@@ -107,6 +115,8 @@ export interface ContainerSpec {
     readonly resolvConf?: string;
     readonly hostname?: string;
     readonly readonly: boolean;
+    /** A line with the container's address on the bridge and this name is added to `hosts`, which must be this container's own. */
+    readonly ownName?: string;
   };
   readonly shmSizeBytes: number;
   readonly rlimits: readonly Rlimit[];
@@ -187,6 +197,18 @@ export interface ContainerStats {
   };
 }
 
+/** Whether containers can have a network of their own. */
+export type BridgeState =
+  /** `gateway` is the host's address on it. */
+  { readonly kind: 'available'; readonly gateway: string } | { readonly kind: 'unavailable'; readonly reason: string };
+
+/** The bridge of containers, which is made with the first user and removed with the last. */
+export interface BridgeConfig {
+  readonly name: string;
+  /** `ADDRESS/PREFIX`; default: one that no route has anything to do with. */
+  readonly subnet?: string;
+}
+
 /** Starts containers. The native binary fulfils it; tests may put a recorder in its place. */
 export interface ContainerRuntime {
   /**
@@ -194,6 +216,9 @@ export interface ContainerRuntime {
    * `command-not-found`, `command-not-executable`, `unknown-user`, `path-conflict`, `runtime-failed` or `cancelled`.
    */
   run(spec: ContainerSpec, options: RunOptions): Promise<ContainerExit>;
+
+  /** Tries the network that `network: 'bridge'` is about, once; it then stays until `close`. */
+  network(): Promise<BridgeState>;
 
   /** Ends what was started for containers, and those that still run. Resolves when nothing of it is left. */
   close(): Promise<void>;

@@ -92,7 +92,15 @@ test('--build-context takes stages, and names for one platform', async () => {
 test('reads hosts, sizes, limits, entitlements, stages and annotations', async () => {
   const platform = formatPlatform(hostPlatform());
   const argv = [
-    ['--add-host', 'a:1.2.3.4', '--add-host', 'b=::1', '--add-host=c:[fe80::1]', '--add-host=d:fe80::2'],
+    [
+      '--add-host',
+      'a:1.2.3.4',
+      '--add-host',
+      'b=::1',
+      '--add-host=c:[fe80::1]',
+      '--add-host=d:fe80::2',
+      '--add-host=e:host-gateway',
+    ],
     ['--shm-size', '1.5g', '--ulimit', 'nofile=10:20', '--ulimit', 'core=-1', '--ulimit', 'nofile=7'],
     [
       '--allow',
@@ -111,6 +119,7 @@ test('reads hosts, sizes, limits, entitlements, stages and annotations', async (
     { name: 'b', address: '::1' },
     { name: 'c', address: 'fe80::1' },
     { name: 'd', address: 'fe80::2' },
+    { name: 'e', address: 'host-gateway' },
   ]);
   assert.is(request.shmSizeBytes, 1.5 * 1024 ** 3);
   assert.equal(request.ulimits, [
@@ -188,7 +197,6 @@ const REFUSED: readonly (readonly [argv: readonly string[], message: RegExp])[] 
   [['--add-host', 'a b:1.2.3.4'], /want NAME:ADDRESS/],
   [['--add-host', 'a:1.2.3'], /"1\.2\.3" is no IP address/],
   [['--add-host', 'a:1.2.3.4\n6.6.6.6 evil'], /is no IP address/],
-  [['--add-host', 'a:host-gateway'], /"host-gateway" is not supported/],
   [['--shm-size', 'big'], /want a size such as "64m"/],
   [['--shm-size', '-1'], /want a size such as "64m"/],
   [['--ulimit', 'nofile'], /want NAME=SOFT/],

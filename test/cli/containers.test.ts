@@ -79,7 +79,8 @@ test('runs an image with the defaults', async () => {
     command: [],
     env: [],
     volumes: [],
-    network: 'host',
+    network: 'default',
+    extraHosts: [],
     remove: false,
     interactive: false,
     tty: false,
@@ -107,6 +108,9 @@ test('passes the flags of run on, and leaves those of the command alone', async 
     '/anon',
     '--entrypoint',
     '',
+    '--add-host',
+    'db:10.1.2.3',
+    '--add-host=host:host-gateway',
   ];
   const more = ['--network', 'none', '-h', 'box', '--name', 'c1', '--pull=never', 'app', 'ls', '-it', '--rm', '--help'];
   assert.equal(await runRequest([...argv, ...more], { terminal: true, env: { B: '2' } }), {
@@ -119,6 +123,10 @@ test('passes the flags of run on, and leaves those of the command alone', async 
       { target: '/anon', readonly: false },
     ],
     network: 'none',
+    extraHosts: [
+      { name: 'db', address: '10.1.2.3' },
+      { name: 'host', address: 'host-gateway' },
+    ],
     remove: true,
     interactive: true,
     tty: true,
@@ -149,7 +157,9 @@ for (const [what, argv, message] of [
   ['a relative target', ['-v', 'x:y', 'app'], /is not an absolute path/],
   ['an unknown option of a volume', ['-v', 'x1:/y:rx', 'app'], /unknown option "rx"/],
   ['an option that is missing', ['-v', 'x1:/y:Z', 'app'], /the option "Z" is not supported/],
-  ['a network that is missing', ['--network', 'bridge', 'app'], /only "none" and "host" are supported/],
+  ['a network that is missing', ['--network', 'mine', 'app'], /want one of "default", "bridge", "none", "host"/],
+  ['the network of a container', ['--network', 'container:x', 'app'], /another container is not supported/],
+  ['an address that is none', ['--add-host', 'a:1.2.3', 'app'], /"1\.2\.3" is no IP address/],
   ['a terminal that is none', ['-it', 'app'], /the input is not a terminal/],
   ['a flag that is missing', ['-p', '80:80', 'app'], /Cannot use flag "-p" with "run"/],
   ['an unknown flag', ['--naem', 'x', 'app'], /did you mean "--name"/],

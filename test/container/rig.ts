@@ -92,6 +92,7 @@ export function containerRig(
         machine.processes.delete(CONTAINER_PID);
       }
     },
+    network: async () => ({ kind: 'available', gateway: '10.9.0.1' }),
     close: async () => undefined,
   };
   const runner = createContainerRunner({
@@ -152,6 +153,7 @@ export function request(asked: Partial<ContainerRequest> = {}): ContainerRequest
     env: [],
     volumes: [],
     network: 'none',
+    extraHosts: [],
     remove: false,
     interactive: false,
     tty: false,

@@ -75,22 +75,35 @@ test('takes user and directory from the request, then from the image', () => {
 
 test("resolves names as the host does on the host's network", async () => {
   const machine = fakeMachine();
-  assert.equal(await etcFiles('box', 'host', machine), {
-    hosts: '127.0.0.1 localhost\n10.0.0.1 db\n127.0.1.1\tbox\n',
+  assert.equal(await etcFiles('box', { network: 'host', extraHosts: [{ name: 'x', address: '10.3.3.3' }] }, machine), {
+    hosts: '127.0.0.1 localhost\n10.0.0.1 db\n10.3.3.3\tx\n127.0.1.1\tbox\n',
     resolvConf: 'search lan\nnameserver 127.0.0.53\n',
     hostname: 'box\n',
   });
 });
 
+const NONE = { network: 'none', extraHosts: [] } as const;
+
+test('leaves the line of the address on the bridge to the runtime, as the last one', async () => {
+  const asked = { network: 'bridge', extraHosts: [{ name: 'db', address: '10.3.3.3' }] } as const;
+  const { hosts } = await etcFiles('box', asked, fakeMachine());
+  assert.match(hosts, /\nff02::2\tip6-allrouters\n10\.3\.3\.3\tdb\n$/);
+  const spec = containerSpec('id', image(), request({ network: 'bridge' }), 'box', [], PATHS);
+  assert.equal(
+    [spec.network, spec.networkRole, spec.etcFiles],
+    ['bridge', 'service', { hosts: '/h', resolvConf: '/r', hostname: '/n', readonly: false, ownName: 'box' }],
+  );
+});
+
 test("keeps the host's names to itself without its network", async () => {
   const machine = fakeMachine();
-  const files = await etcFiles('box', 'none', machine);
+  const files = await etcFiles('box', NONE, machine);
   assert.match(files.hosts, /^127\.0\.0\.1\tlocalhost\n/);
   assert.match(files.hosts, /\n127\.0\.0\.1\tbox\n$/);
   assert.not.match(files.hosts, 'db');
   assert.is(files.resolvConf, 'search lan\nnameserver 8.8.8.8\nnameserver 8.8.4.4\n');
   machine.files.set('/run/systemd/resolve/resolv.conf', 'nameserver 10.1.1.1\n');
-  assert.is((await etcFiles('box', 'none', machine)).resolvConf, 'nameserver 10.1.1.1\n');
+  assert.is((await etcFiles('box', NONE, machine)).resolvConf, 'nameserver 10.1.1.1\n');
 });
 
 test('drops name servers that only the host can reach', () => {

@@ -51,7 +51,7 @@ test('web: compiled by TypeScript in RUN, answers HTTP as an ordinary user, ends
   });
 
   const port = await freePort();
-  const server = spawn(BIN, ['run', '--rm', '-e', `PORT=${port}`, 'web'], {
+  const server = spawn(BIN, ['run', '--rm', '--network', 'host', '-e', `PORT=${port}`, 'web'], {
     env: { ...process.env, TSBUILD_ROOT: lab.store },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -75,7 +75,7 @@ async function checkRun(project: Project, run: ProjectRun): Promise<void> {
   const args = (...extra: string[]) => ['run', '--rm', ...extra, ...options, imageOf(project), ...command];
   let outcome: Outcome;
   if (http) {
-    const served = await serveOnce(lab, (port) => args('-e', `PORT=${port}`), http.path);
+    const served = await serveOnce(lab, (port) => args('--network', 'host', '-e', `PORT=${port}`), http.path);
     assert.match(served.body, new RegExp(http.expect), `${what}\n${served.stderr}`);
     outcome = served;
   } else outcome = await lab.run(args('--network', 'none'), input === undefined ? {} : { input });

@@ -16,6 +16,7 @@ const spec: ContainerSpec = {
   user: '',
   hostname: 'box',
   network: 'none',
+  networkRole: 'step',
   mounts: [],
   etcFiles: { readonly: true },
   shmSizeBytes: 1024,

@@ -32,9 +32,10 @@ let sequence = 0;
 export class ContainerRig {
   readonly directory = mkdtempSync(join(tmpdir(), 'tsbuild-native-'));
   readonly base = join(this.directory, 'base');
-  readonly runtime: ContainerRuntime = createNativeRuntime({ binaryPath: findRuntimeBinary() });
+  readonly runtime: ContainerRuntime;
 
-  constructor() {
+  constructor(runtime: ContainerRuntime = createNativeRuntime({ binaryPath: findRuntimeBinary() })) {
+    this.runtime = runtime;
     mkdirSync(this.base);
     makeBusyboxRootfs(this.base);
   }
@@ -65,6 +66,7 @@ export class ContainerRig {
       user: '',
       hostname: 'box',
       network: 'none',
+      networkRole: 'step',
       mounts: [],
       etcFiles: { readonly: true },
       shmSizeBytes: 64 * 1024 * 1024,

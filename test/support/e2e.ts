@@ -32,14 +32,18 @@ export class Lab implements AsyncDisposable {
   readonly dir: string;
   readonly store: string;
 
-  private constructor(dir: string) {
+  /** The program, or one that starts it. */
+  private readonly bin: string;
+
+  private constructor(dir: string, bin: string) {
+    this.bin = bin;
     this.dir = dir;
     this.store = join(dir, 'store');
   }
 
   /** With `busybox:latest` in the store unless `empty`. */
-  static async open(options: { readonly empty?: boolean } = {}): Promise<Lab> {
-    const lab = new Lab(await mkdtemp(join(tmpdir(), 'tsbuild-e2e-')));
+  static async open(options: { readonly empty?: boolean; readonly bin?: string } = {}): Promise<Lab> {
+    const lab = new Lab(await mkdtemp(join(tmpdir(), 'tsbuild-e2e-')), options.bin ?? BIN);
     if (options.empty !== true) {
       const imported = await lab.run(['import', '-c', 'CMD ["sh"]', '-', 'busybox:latest'], { input: busyboxTar() });
       if (imported.code !== 0) throw new Error(`cannot import the base: ${imported.stderr}`);
@@ -61,7 +65,7 @@ export class Lab implements AsyncDisposable {
 
   run(args: readonly string[], options: CallOptions = {}): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-      const child = spawn(BIN, args, {
+      const child = spawn(this.bin, args, {
         cwd: options.cwd ?? this.dir,
         env: { ...process.env, ...options.env, TSBUILD_ROOT: this.store },
         stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],

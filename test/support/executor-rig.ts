@@ -67,6 +67,7 @@ export class ExecutorRig implements AsyncDisposable {
       remotes: async () => {
         throw new Error('no network here');
       },
+      onWarning: (message) => this.log.push(`warning: ${message}`),
       locals: options.locals ?? new Map(),
       session: { ...NO_SESSION, ...options.session },
       root,

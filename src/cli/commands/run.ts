@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { BuildError, ExitStatus, errnoOf } from '../../core/errors.ts';
 import type { RunRequest } from '../../engine/types.ts';
+import { extraHosts } from '../step-options.ts';
 import { readEnvFile } from '../env-file.ts';
 import { withProgress } from '../progress/with-progress.ts';
 import { limits, oomScore, RUN_LIMIT_OPTIONS } from '../resource-options.ts';
@@ -11,6 +12,7 @@ import { defineCommand } from '../types.ts';
 import { UNSUPPORTED_RUN_FLAGS } from '../unsupported-flags.ts';
 import { parseVolume } from '../volume-option.ts';
 
+const NETWORKS = ['default', 'bridge', 'none', 'host'] as const;
 const PULL = ['missing', 'always', 'never'] as const;
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
@@ -43,8 +45,9 @@ export const run = defineCommand({
       describe: 'Mount a directory or a volume',
     },
     entrypoint: { kind: 'value', placeholder: 'COMMAND', describe: "Replaces the image's ENTRYPOINT; '' removes it" },
-    network: { kind: 'value', placeholder: 'MODE', describe: 'none or host (default: host)' },
+    network: { kind: 'value', placeholder: 'MODE', describe: 'bridge, none or host (default: bridge)' },
     net: { kind: 'value', placeholder: 'MODE', describe: 'Same as --network' },
+    'add-host': { kind: 'list', placeholder: 'NAME:IP', describe: 'Line of /etc/hosts; IP or host-gateway' },
     hostname: { kind: 'value', short: 'h', placeholder: 'NAME', describe: 'Host name in the container' },
     name: { kind: 'value', placeholder: 'NAME', describe: 'Name of the container' },
     pull: { kind: 'value', placeholder: 'WHEN', describe: 'Download the image (default: missing)', choices: PULL },
@@ -81,6 +84,7 @@ export const run = defineCommand({
       network: network(args.value('network') ?? args.value('net')),
       ...(Object.keys(resources).length > 0 && { resources }),
       ...(score !== undefined && { oomScoreAdj: oomScore(score) }),
+      extraHosts: extraHosts(args.list('add-host')),
       remove: args.flag('rm'),
       interactive,
       tty,
@@ -99,9 +103,15 @@ export const run = defineCommand({
   },
 });
 
-function network(mode: string | undefined): 'none' | 'host' {
-  if (mode === undefined || mode === 'host' || mode === 'none') return mode ?? 'host';
-  throw new BuildError('unsupported', `Cannot use network "${mode}": only "none" and "host" are supported`);
+function network(mode = 'default'): RunRequest['network'] {
+  const known = NETWORKS.find((name) => name === mode);
+  if (known !== undefined) return known;
+  throw new BuildError(
+    'unsupported',
+    mode.startsWith('container:')
+      ? `Cannot use network "${mode}": sharing the network of another container is not supported`
+      : `Cannot use network "${mode}": want one of "${NETWORKS.join('", "')}"`,
+  );
 }
 
 function runLimits(

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -37,6 +39,9 @@ struct attachment {
   int control;
   /* Delivers the signals to forward. */
   int signals;
+  /* Its worker is forked when a network namespace is needed. */
+  struct net_pool networks;
+  pid_t worker;
   /* Master of the container's terminal, owned by a relay; -1 without one. */
   int terminal;
   bool is_raw;
@@ -114,6 +119,41 @@ static int connect_stdio(struct container *container, int ends[RELAY_COUNT], str
   return 0;
 }
 
+/* Holds nothing of the caller's, so that nobody waits for it by mistake. */
+static _Noreturn void run_worker(int socket) {
+  enum { WORKER_FD = 3 };
+  static struct net_worker worker;
+  setsid();
+  if (dup2(socket, WORKER_FD) < 0 || sys_close_range(0, WORKER_FD - 1, 0) < 0 ||
+      sys_close_range(WORKER_FD + 1, ~0U, 0) < 0)
+    _exit(1);
+  net_worker_answer(&worker, WORKER_FD);
+  net_worker_leave(&worker);
+  _exit(0);
+}
+
+static struct net_pool *open_networks(struct container *container, struct error *error) {
+  struct attachment *attachment = container->context;
+  int sockets[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0) {
+    fail(error, STAGE_NETWORK, errno, "socket");
+    return NULL;
+  }
+  attachment->worker = fork();
+  if (attachment->worker == 0)
+    run_worker(sockets[0]);
+  close(sockets[0]);
+  net_pool_open(&attachment->networks, sockets[1], 0);
+  return &attachment->networks;
+}
+
+/* Waits until what was made for the network is gone. */
+static void close_networks(struct attachment *attachment) {
+  net_pool_close(&attachment->networks);
+  while (attachment->worker > 0 && waitpid(attachment->worker, NULL, 0) < 0 && errno == EINTR)
+    ;
+}
+
 /* Keys go to the container as they are; its terminal makes signals of them. */
 static void make_raw(struct attachment *attachment) {
   if (tcgetattr(0, &attachment->saved) < 0)
@@ -158,7 +198,7 @@ static void fail_early(const struct error *error) {
 
 int container_main(int argc, char **argv) {
   (void)argv;
-  static struct attachment attachment = {.control = CONTROL_FD, .terminal = -1};
+  static struct attachment attachment = {.control = CONTROL_FD, .terminal = -1, .networks.socket = -1};
   static struct cgroup groups;
   struct error error;
   uint8_t *data = NULL;
@@ -182,6 +222,7 @@ int container_main(int argc, char **argv) {
                                   .connect = connect_stdio,
                                   .on_terminal = take_terminal,
                                   .open_files = open_files_original(),
+                                  .networks = open_networks,
                                   .groups = &groups};
   if (!read_size(&owner.terminal_size))
     owner.terminal_size.ws_row = 0;
@@ -193,5 +234,6 @@ int container_main(int argc, char **argv) {
   while (attachment.container.state != CONTAINER_GONE)
     serve(&attachment);
   container_free(&attachment.container);
+  close_networks(&attachment);
   return 0;
 }

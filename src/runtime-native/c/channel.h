@@ -21,6 +21,11 @@ enum message_kind {
   MESSAGE_STDERR = 5,
   /* From tsbuild. Data: an enum container_request and the number for its answer, words. */
   MESSAGE_REQUEST = 6,
+  /*
+   * From tsbuild. Data: a bridge as in net_config.h. Asks whether containers can have that network. From the helper the
+   * answer, a network_answer and then, if they cannot, why. The container's number is 0.
+   */
+  MESSAGE_NETWORK = 7,
 };
 
 struct message_head {
@@ -28,6 +33,13 @@ struct message_head {
   uint32_t container;
   uint32_t kind;
   uint32_t size;
+};
+
+struct network_answer {
+  /* The bridge's address, the most significant byte first; 0 if there is none. */
+  uint32_t gateway;
+  /* An errno, or 0. */
+  int32_t code;
 };
 
 /* Sends a message; waits while tsbuild is behind. False when it is gone. */

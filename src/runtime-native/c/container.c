@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "cleanup.h"
+#include "container_network.h"
 #include "init.h"
 #include "io.h"
 #include "namespaces.h"
@@ -19,6 +20,8 @@
 struct connections {
   int parent_socket;
   int init_socket;
+  /* The container's network namespace, which its processes keep; -1 for the host's. */
+  int network;
   /* Ends of the process, -1 with a terminal. */
   int stdio[RELAY_COUNT];
   /* The other ends. */
@@ -98,12 +101,14 @@ static int start(struct container *container, struct connections *connections, s
     return -1;
   if (container->cgroup.version == CGROUP_V2)
     spec->namespaces |= CLONE_NEWCGROUP;
-  if (open_connections(connections, spec, error) < 0)
+  if (open_connections(connections, spec, error) < 0 ||
+      container_network_open(container, &connections->network, error) < 0)
     return -1;
   struct init init = {.spec = spec,
                       .cgroup = &container->cgroup,
                       .socket = connections->init_socket,
                       .gate = -1,
+                      .network = connections->network,
                       .open_files = owner->open_files,
                       .terminal_size = owner->terminal_size};
   memcpy(init.stdio, connections->stdio, sizeof init.stdio);
@@ -148,6 +153,7 @@ void container_start(struct container *container, const struct container_owner *
   }
   cleanup_fd_at(&connections.parent_socket);
   cleanup_fd_at(&connections.init_socket);
+  cleanup_fd_at(&connections.network);
   close_all(connections.stdio, RELAY_COUNT);
   close_all(connections.relayed, RELAY_COUNT);
 }

@@ -13,6 +13,7 @@
 
 #include "cgroup.h"
 #include "error.h"
+#include "net_pool.h"
 #include "relay.h"
 #include "spec.h"
 #include "status.h"
@@ -39,6 +40,8 @@ struct container_owner {
   struct winsize terminal_size;
   /* The soft limit on open files that the container gets, see open_files.h. */
   uint64_t open_files;
+  /* Where network namespaces come from; NULL with `error` filled. Asked when one is needed. */
+  struct net_pool *(*networks)(struct container *container, struct error *error);
   /* The hierarchies of control groups here. */
   const struct cgroup *groups;
 };

@@ -204,6 +204,9 @@ static int set_up(const struct init *init, struct error *error) {
     return -1;
   if ((spec->namespaces & CLONE_NEWNET) && bring_up_loopback(error) < 0)
     return -1;
+  /* Before /sys is mounted, which shows the interfaces of whoever mounts it. */
+  if (init->network >= 0 && setns(init->network, CLONE_NEWNET) < 0)
+    return fail(error, STAGE_NETWORK, errno, "namespace");
 
   /* Everything that comes from the host is opened now and by descriptor from here on... */
   cleanup_fd int root = open_root(spec, error);
@@ -239,9 +242,9 @@ static int compare_numbers(const void *a, const void *b) { return *(const int *)
 
 /* The parent's other descriptors belong to itself and to other containers. */
 static int close_others(const struct init *init, struct error *error) {
-  int kept[6 + SPEC_NAMESPACES_MAX] = {kept_from(init), init->socket, init->gate,
+  int kept[7 + SPEC_NAMESPACES_MAX] = {kept_from(init), init->socket, init->gate, init->network,
                                        init->stdio[0], init->stdio[1], init->stdio[2]};
-  size_t count = 6;
+  size_t count = 7;
   for (size_t i = 0; i < init->spec->join_count; i++)
     kept[count++] = init->joins[i];
   qsort(kept, count, sizeof kept[0], compare_numbers);

@@ -14,6 +14,8 @@ struct init {
   const struct cgroup *cgroup;
   /* Reports go out here; one byte comes in when the process is in its groups, and one when hooks were run. */
   int socket;
+  /* The network namespace to enter; -1 to stay in the caller's. */
+  int network;
   /* The process's stdio, unless it gets a terminal; -1 where it keeps what it has. */
   int stdio[3];
   /* The soft limit on open files as it was before the caller raised its own. */

@@ -176,8 +176,6 @@ static int fill_masks(struct container_spec *spec) {
 
 int profile_fill(const struct profile *profile, struct container_spec *spec, struct error *error) {
   spec->namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC;
-  if (profile->own_network)
-    spec->namespaces |= CLONE_NEWNET;
   spec->umask = 0022;
   spec->devices = (struct device_spec *)(uintptr_t)devices;
   spec->device_count = profile->insecure ? COUNT(devices) : SECURE_DEVICES;

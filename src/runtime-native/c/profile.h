@@ -9,7 +9,6 @@
 #include "spec.h"
 
 struct profile {
-  bool own_network;
   /* Nothing is masked, filtered or taken away. */
   bool insecure;
   uint64_t shm_size_bytes;

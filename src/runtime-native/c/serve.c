@@ -4,6 +4,7 @@
  *
  * Descriptor 3 is the channel (channel.h). Its end means that tsbuild is gone; then every container is killed.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +29,9 @@
 
 enum { CHANNEL_FD = 3, FIRST_FREE_FD = 4 };
 
+/* What the helper itself waits for; those of the containers follow. */
+enum { POLL_CHANNEL, POLL_NETWORKS, OWN_POLLS };
+
 struct served {
   struct container container;
   struct helper *helper;
@@ -41,6 +46,7 @@ struct helper {
   bool is_abandoned;
   struct container_owner owner;
   struct cgroup groups;
+  struct net_pool networks;
 };
 
 static void send_status(struct container *container, const struct status_record *record) {
@@ -70,6 +76,38 @@ static void refuse_terminal(struct container *container, int master) {
   close(master);
 }
 
+static struct net_pool *networks_of(struct container *container, struct error *error) {
+  (void)error;
+  return &((const struct served *)container->context)->helper->networks;
+}
+
+static void send_answer(void *context, const struct net_reply *reply) {
+  const bool refused = reply->error.stage != 0;
+  struct {
+    struct network_answer answer;
+    char detail[ERROR_DETAIL_MAX];
+  } data = {.answer = {.gateway = refused ? 0 : htonl(reply->gateway.address), .code = reply->error.code}};
+  const size_t length = refused ? strlen(reply->error.detail) : 0;
+  (void)context;
+  memcpy(data.detail, reply->error.detail, length);
+  channel_send(CHANNEL_FD, 0, MESSAGE_NETWORK, &data, sizeof data.answer + length);
+}
+
+/* False for nonsense. */
+static bool ask_network(struct helper *helper, const char *config_text) {
+  struct net_reply refused = {.kind = NET_ASK};
+  struct net_config config;
+  if (config_text == NULL)
+    return false;
+  if (net_config_parse(config_text, &config, &refused.error) < 0) {
+    send_answer(helper, &refused);
+  } else if (!net_pool_ask(&helper->networks, &config)) {
+    fail(&refused.error, STAGE_NETWORK, 0, "the process that makes networks has ended");
+    send_answer(helper, &refused);
+  }
+  return true;
+}
+
 static struct served *find(const struct helper *helper, uint32_t number) {
   for (size_t i = 0; i < helper->count; i++) {
     if (helper->items[i]->number == number)
@@ -86,7 +124,7 @@ static bool make_room(struct helper *helper) {
   if (items == NULL)
     return false;
   helper->items = items;
-  struct pollfd *entries = realloc(helper->entries, (1 + capacity * CONTAINER_POLLS) * sizeof *entries);
+  struct pollfd *entries = realloc(helper->entries, (OWN_POLLS + capacity * CONTAINER_POLLS) * sizeof *entries);
   if (entries == NULL)
     return false;
   helper->entries = entries;
@@ -116,6 +154,11 @@ static bool read_message(struct helper *helper) {
     return false;
   if (head.kind == MESSAGE_START && find(helper, head.container) == NULL)
     return start(helper, head.container, data, head.size);
+  if (head.kind == MESSAGE_NETWORK) {
+    const bool is_asked = ask_network(helper, (const char *)data);
+    free(data);
+    return is_asked;
+  }
   uint32_t words[2] = {0, 0};
   const bool is_signal = head.kind == MESSAGE_SIGNAL && head.size == sizeof words[0];
   const bool is_request = head.kind == MESSAGE_REQUEST && head.size == sizeof words;
@@ -162,24 +205,28 @@ static bool serve(struct helper *helper) {
   /* Containers that this turn starts have no entries in it. */
   const size_t count = helper->count;
   int timeout = -1;
-  helper->entries[0] = (struct pollfd){.fd = helper->is_abandoned ? -1 : CHANNEL_FD, .events = POLLIN};
+  struct pollfd *entries = helper->entries;
+  entries[POLL_CHANNEL] = (struct pollfd){.fd = helper->is_abandoned ? -1 : CHANNEL_FD, .events = POLLIN};
+  entries[POLL_NETWORKS] = (struct pollfd){.fd = helper->networks.socket, .events = POLLIN};
   for (size_t i = 0; i < count; i++) {
-    int wanted = container_poll(&helper->items[i]->container, helper->entries + 1 + i * CONTAINER_POLLS);
+    int wanted = container_poll(&helper->items[i]->container, entries + OWN_POLLS + i * CONTAINER_POLLS);
     if (wanted >= 0 && (timeout < 0 || wanted < timeout))
       timeout = wanted;
   }
-  if (poll(helper->entries, 1 + count * CONTAINER_POLLS, timeout) < 0)
+  if (poll(entries, OWN_POLLS + count * CONTAINER_POLLS, timeout) < 0)
     return errno == EINTR;
-  const bool has_message = helper->entries[0].revents != 0;
+  const bool has_message = entries[POLL_CHANNEL].revents != 0;
   for (size_t i = 0; i < count; i++)
-    container_serve(&helper->items[i]->container, helper->entries + 1 + i * CONTAINER_POLLS);
+    container_serve(&helper->items[i]->container, entries + OWN_POLLS + i * CONTAINER_POLLS);
+  if (entries[POLL_NETWORKS].revents)
+    net_pool_receive(&helper->networks);
   if (has_message && !read_message(helper))
     abandon(helper);
   drop_gone(helper);
   return true;
 }
 
-static int run_helper(void) {
+static int run_helper(int networks) {
   static struct helper helper;
   struct error error;
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || !make_room(&helper) || cgroup_find(&helper.groups, &error) < 0)
@@ -189,7 +236,10 @@ static int run_helper(void) {
                                           .connect = connect_channel,
                                           .on_terminal = refuse_terminal,
                                           .open_files = open_files_original(),
+                                          .networks = networks_of,
                                           .groups = &helper.groups};
+  net_pool_open(&helper.networks, networks, 1);
+  helper.networks.on_answer = send_answer;
   signal(SIGPIPE, SIG_IGN);
   while (serve(&helper))
     ;
@@ -197,26 +247,25 @@ static int run_helper(void) {
 }
 
 /*
- * Waits until the helper has no descriptors any more, and lets its paused containers go on: as the first process of its
- * namespace it cannot end before them, and with version 1 they cannot end while they are frozen.
+ * Lets paused containers go on when their helper has no descriptors any more: as the first process of its namespace it
+ * cannot end before them, and with version 1 they cannot end while they are frozen.
  */
-static void thaw_after(int life[2]) {
+static void thaw(void) {
   struct cgroup groups;
   struct error error;
-  char byte;
-  close(life[1]);
-  while (read(life[0], &byte, 1) < 0 && errno == EINTR)
-    ;
   if (cgroup_find(&groups, &error) == 0)
     cgroup_sweep(&groups);
 }
 
 /*
  * The helper is the first process of a pid namespace: whatever kills it, the kernel ends all its containers with it, also a
- * process that has lost its death signal by running a set-user-ID program. This process only waits for it.
+ * process that has lost its death signal by running a set-user-ID program. This process makes its network namespaces,
+ * outlives it, and takes back what was made for them.
  */
 int serve_main(int argc, char **argv) {
   (void)argv;
+  static struct net_worker worker;
+  int networks[2];
   if (argc != 1 || fcntl(CHANNEL_FD, F_GETFD) < 0)
     return 2;
   sys_close_range(FIRST_FREE_FD, ~0U, 0);
@@ -224,17 +273,21 @@ int serve_main(int argc, char **argv) {
   sys_close_range(CHANNEL_FD, CHANNEL_FD, CLOSE_RANGE_CLOEXEC);
   /* Nobody may look into it: it has descriptors of the host. */
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  int life[2];
-  if (pipe2(life, O_CLOEXEC) < 0)
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, networks) < 0)
     return 1;
   struct clone_args args = {.flags = CLONE_NEWPID, .exit_signal = SIGCHLD};
   pid_t pid = (pid_t)sys_clone3(&args);
-  if (pid == 0)
-    _exit(run_helper());
+  if (pid == 0) {
+    close(networks[0]);
+    _exit(run_helper(networks[1]));
+  }
   if (pid < 0)
     return 1;
   close(CHANNEL_FD);
-  thaw_after(life);
+  close(networks[1]);
+  net_worker_answer(&worker, networks[0]);
+  thaw();
+  net_worker_leave(&worker);
   int status;
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
     ;

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "profile.h"
+#include "spec_network.h"
 #include "spec_values.h"
 #include "stage.h"
 #include "syscalls.h"
@@ -145,7 +146,10 @@ enum single {
   KEY_USER,
   KEY_HOSTNAME,
   KEY_NETWORK,
+  KEY_NETWORK_ROLE,
+  KEY_NETWORK_BRIDGE,
   KEY_HOSTS,
+  KEY_HOSTS_NAME,
   KEY_RESOLV_CONF,
   KEY_ETC_HOSTNAME,
   KEY_ETC_READONLY,
@@ -174,7 +178,10 @@ static const struct {
     [KEY_USER] = {"user", true},
     [KEY_HOSTNAME] = {"hostname", true},
     [KEY_NETWORK] = {"network", true},
+    [KEY_NETWORK_ROLE] = {"network.role", false},
+    [KEY_NETWORK_BRIDGE] = {"network.bridge", false},
     [KEY_HOSTS] = {"etc.hosts", false},
+    [KEY_HOSTS_NAME] = {"etc.hosts.name", false},
     [KEY_RESOLV_CONF] = {"etc.resolv.conf", false},
     [KEY_ETC_HOSTNAME] = {"etc.hostname", false},
     [KEY_ETC_READONLY] = {"etc.readonly", true},
@@ -213,9 +220,15 @@ static int read_single(struct parser *parser, enum single key) {
     return parser->record->value_size > 64 ? spec_reject(parser, "is longer than 64 bytes")
                                            : spec_read_string(parser, &spec->hostname);
   case KEY_NETWORK:
-    return spec_read_choice(parser, "host", "none", &profile->own_network);
+    return spec_read_network(parser, &spec->network.kind);
+  case KEY_NETWORK_ROLE:
+    return spec_read_network_role(parser, &spec->network.role);
+  case KEY_NETWORK_BRIDGE:
+    return spec_read_bridge(parser, &spec->network.bridge);
   case KEY_HOSTS:
     return spec_read_path(parser, &profile->etc_hosts);
+  case KEY_HOSTS_NAME:
+    return spec_read_string(parser, &spec->network.hosts_name);
   case KEY_RESOLV_CONF:
     return spec_read_path(parser, &profile->etc_resolv_conf);
   case KEY_ETC_HOSTNAME:
@@ -307,6 +320,8 @@ static int check_whole(struct container_spec *spec, uint64_t seen, struct error 
   bool overlay = spec->rootfs.upper != NULL;
   if (overlay == (spec->rootfs_directory != NULL) || (!overlay && spec->rootfs.lower.count > 0))
     return fail(error, STAGE_SPEC, 0, "rootfs: wants either a directory or an overlay");
+  if (spec_check_network(&spec->network, error) < 0)
+    return -1;
   for (size_t i = 0; i < spec->mount_count; i++) {
     struct mount_spec *mount = &spec->mounts[i];
     if (mount->target == NULL)
@@ -360,6 +375,7 @@ int spec_parse(const uint8_t *data, size_t size, struct container_spec *spec, st
   }
   if (at != size)
     return fail(error, STAGE_SPEC, 0, "The description goes on after its end");
+  spec->network.hosts_file = parser.profile.etc_hosts;
   if (check_whole(spec, parser.seen, error) < 0 || cgroup_resources_check(&spec->resources, error) < 0)
     return -1;
   return profile_fill(&parser.profile, spec, error);

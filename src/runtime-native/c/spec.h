@@ -14,6 +14,7 @@
 #include "error.h"
 #include "mount_fs.h"
 #include "seccomp.h"
+#include "net_worker.h"
 
 #define SPEC_MAGIC "TSBSPEC1"
 #define SPEC_SIZE_MAX (16u << 20)
@@ -184,6 +185,18 @@ struct cgroup_setting {
 #define SPEC_NAMESPACES_MAX 8
 #define SPEC_CGROUP_SETTINGS_MAX 256
 
+enum network_kind { NETWORK_HOST, NETWORK_NONE, NETWORK_BRIDGE };
+
+/* A network of tsbuild's own making; one that is among `namespaces` or joined counts as the host's here. */
+struct network_spec {
+  enum network_kind kind;
+  enum net_role role;
+  struct net_config bridge;
+  /* Where the container's address is written down, and under which name; no name: nowhere. */
+  const char *hosts_file;
+  const char *hosts_name;
+};
+
 struct container_spec {
   const char *id;
 
@@ -211,6 +224,7 @@ struct container_spec {
   size_t clock_offset_count;
   /* NULL: as it is. */
   const char *hostname;
+  struct network_spec network;
   const char *domainname;
   struct sysctl_spec *sysctls;
   size_t sysctl_count;

@@ -37,13 +37,25 @@ int spec_read_bool(struct parser *parser, bool *out) {
   return 0;
 }
 
-int spec_read_choice(struct parser *parser, const char *no, const char *yes, bool *out) {
+int spec_read_word(struct parser *parser, const char *const *words, size_t count, unsigned *out) {
   const char *value = NULL;
   if (spec_read_string(parser, &value) < 0)
     return -1;
-  if (strcmp(value, no) != 0 && strcmp(value, yes) != 0)
-    return spec_reject(parser, "is not one of the known words");
-  *out = strcmp(value, yes) == 0;
+  for (size_t i = 0; i < count; i++) {
+    if (strcmp(value, words[i]) != 0)
+      continue;
+    *out = (unsigned)i;
+    return 0;
+  }
+  return spec_reject(parser, "is not one of the known words");
+}
+
+int spec_read_choice(struct parser *parser, const char *no, const char *yes, bool *out) {
+  const char *const words[] = {no, yes};
+  unsigned choice = 0;
+  if (spec_read_word(parser, words, 2, &choice) < 0)
+    return -1;
+  *out = choice == 1;
   return 0;
 }
 

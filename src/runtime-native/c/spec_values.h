@@ -37,6 +37,8 @@ int spec_read_path(struct parser *parser, const char **out);
 /* `0` or `1`. */
 int spec_read_bool(struct parser *parser, bool *out);
 /* One of two words. */
+/* One of `words`; *out is which. */
+int spec_read_word(struct parser *parser, const char *const *words, size_t count, unsigned *out);
 int spec_read_choice(struct parser *parser, const char *no, const char *yes, bool *out);
 /* Decimal, at most `limit`. */
 int spec_read_number(struct parser *parser, uint64_t limit, uint64_t *out);

@@ -35,12 +35,13 @@ static void add(struct buffer *buffer, const char *key, const char *value) {
 static const char *const required[][2] = {
     {"id", "abc-1"},       {"rootfs.readonly", "0"}, {"arg", "/bin/sh"},      {"arg", "-c"},
     {"cwd", "/work"},      {"cwd.owner", "user"},    {"user", "app:app"},     {"hostname", "box"},
-    {"network", "none"},   {"etc.readonly", "1"},    {"shm.size", "67108864"}, {"no-new-privileges", "0"},
+    {"network", "bridge"},   {"etc.readonly", "1"},    {"shm.size", "67108864"}, {"no-new-privileges", "0"},
     {"insecure", "0"},     {"terminal", "0"},        {"stdin", "empty"},      {"remove-stubs", "1"},
 };
 static const char *const optional[][2] = {
     {"rootfs.lower", "/l1"}, {"rootfs.lower", "/l2"},   {"rootfs.upper", "/u"},     {"rootfs.work", "/w"},
     {"rootfs.volatile", "1"}, {"env", "A=1"},           {"env", "B="},              {"etc.hosts", "/h"},
+    {"etc.hosts.name", "box"}, {"network.role", "service"}, {"network.bridge", "tsbuild0 10.1.0.0/16"},
     {"mount", "bind"},       {"mount.source", "/s"},    {"mount.target", "/t"},     {"mount.readonly", "1"},
     {"mount.recursive", "0"}, {"mount", "overlay"},     {"mount.target", "/o"},     {"mount.lower", "/l"},
     {"mount.subpath", "/p"}, {"mount", "tmpfs"},        {"mount.target", "/m"},     {"mount.size", "4096"},
@@ -114,7 +115,8 @@ static void check_good(void) {
          "tmpfs");
   expect(strcmp(mounts[3].target, "/etc/hosts") == 0, "etc");
   expect(spec.rlimit_count == 1 && spec.rlimits[0].soft == 10, "rlimit");
-  expect((spec.namespaces & CLONE_NEWNET) != 0 && spec.cwd_owned_by_user && !spec.open_stdin, "words");
+  expect(spec.network.kind == NETWORK_BRIDGE && spec.network.role == NET_SERVICE, "network");
+  expect(spec.cwd_owned_by_user && !spec.open_stdin, "words");
   expect(spec.resources.memory == 8 << 20 && spec.resources.memory_swap == CGROUP_SAME, "memory");
   expect(spec.resources.pids == CGROUP_UNLIMITED && spec.resources.has_swappiness, "pids");
   expect(strcmp(spec.resources.cpuset_cpus, "0-3,7") == 0 && strcmp(spec.resources.parent, "/a/b") == 0, "strings");

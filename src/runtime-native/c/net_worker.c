@@ -1,0 +1,71 @@
+#include "net_worker.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "cleanup.h"
+#include "stage.h"
+
+static int send_reply(int socket, const struct net_reply *reply, int namespace) {
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control = {0};
+  struct iovec data = {(void *)(uintptr_t)reply, sizeof *reply};
+  struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
+  if (namespace >= 0) {
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control.space;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof namespace);
+    memcpy(CMSG_DATA(header), &namespace, sizeof namespace);
+  }
+  ssize_t sent;
+  do
+    sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -1 : 0;
+}
+
+static int make(struct net_worker *worker, const struct net_request *request, struct net_reply *reply) {
+  struct error *error = &reply->error;
+  if (request->kind == NET_MAKE_NONE)
+    return net_namespace_make(NULL, request->role, &reply->address, error);
+  if (worker->refusal.stage != 0) {
+    *error = worker->refusal;
+    return -1;
+  }
+  if (net_host_join(&worker->host, &request->config, error) < 0)
+    return -1;
+  reply->gateway = worker->host.gateway;
+  cleanup_fd int namespace = net_namespace_make(&worker->host, request->role, &reply->address, error);
+  if (namespace >= 0 && request->kind == NET_ASK && net_namespace_probe(namespace, error) < 0)
+    return -1;
+  return steal_fd(&namespace);
+}
+
+/* False at the end. */
+static bool answer(struct net_worker *worker, int socket) {
+  struct net_request request;
+  ssize_t got;
+  do
+    got = recv(socket, &request, sizeof request, 0);
+  while (got < 0 && errno == EINTR);
+  if (got != (ssize_t)sizeof request)
+    return false;
+  struct net_reply reply = {.kind = request.kind, .role = request.role};
+  cleanup_fd int namespace = make(worker, &request, &reply);
+  return send_reply(socket, &reply, namespace) == 0;
+}
+
+void net_worker_answer(struct net_worker *worker, int socket) {
+  if (net_host_open(&worker->host, &worker->refusal) == 0)
+    worker->refusal.stage = 0;
+  while (answer(worker, socket))
+    ;
+}
+
+void net_worker_leave(struct net_worker *worker) { net_host_leave(&worker->host); }
