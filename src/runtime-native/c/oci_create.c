@@ -142,6 +142,7 @@ static int start_process(struct creation *creation, struct error *error) {
                       .open_files = UINT64_MAX,
                       .outlives_parent = !creation->runs || creation->detached,
                       .gate = creation->gate,
+                      .network = -1,
                       .preserved_fds = creation->preserved_fds,
                       .state = text};
   memcpy(init.joins, creation->joins, sizeof init.joins);

@@ -254,7 +254,8 @@ static int start_process(struct execution *execution, struct error *error) {
                       .stdio = {-1, -1, -1},
                       .open_files = UINT64_MAX,
                       .outlives_parent = execution->detached,
-                      .gate = -1};
+                      .gate = -1,
+                      .network = -1};
   if (!oci_caller_size(&init.terminal_size))
     init.terminal_size.ws_row = 0;
   if (execution->config.rows != 0) {
