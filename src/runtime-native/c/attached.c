@@ -105,14 +105,16 @@ static void send_status(struct container *container, const struct status_record 
 }
 
 static int connect_stdio(struct container *container, int ends[RELAY_COUNT], struct error *error) {
-  (void)error;
   if (container->spec.terminal)
     return 0;
-  if (container->spec.open_stdin)
-    relay_open(&container->relays[RELAY_STDIN], fcntl(0, F_DUPFD_CLOEXEC, FIRST_FREE_FD), ends[RELAY_STDIN], false,
-               true);
-  else
+  if (container->spec.open_stdin) {
+    int copy = fcntl(0, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+    if (copy < 0)
+      return fail(error, STAGE_SUPERVISOR, errno, "stdin");
+    relay_open(&container->relays[RELAY_STDIN], copy, ends[RELAY_STDIN], false, true);
+  } else {
     close(ends[RELAY_STDIN]);
+  }
   relay_open(&container->relays[RELAY_STDOUT], ends[RELAY_STDOUT], 1, true, false);
   relay_open(&container->relays[RELAY_STDERR], ends[RELAY_STDERR], 2, true, false);
   ends[RELAY_STDIN] = ends[RELAY_STDOUT] = ends[RELAY_STDERR] = -1;

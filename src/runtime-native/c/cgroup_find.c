@@ -35,7 +35,7 @@ static bool has_words(const char *list, const char *words) {
     return false;
   char *rest = copy;
   for (char *word; (word = strsep(&rest, ",")) != NULL;) {
-    if (!cgroup_has_word(list, word))
+    if (word[0] == '\0' || !cgroup_has_word(list, word))
       return false;
   }
   return true;
@@ -74,6 +74,15 @@ static bool parse_mount_line(char *line, struct mount_line *mount) {
   return true;
 }
 
+/* Whether the path goes up: a group outside of the root of the cgroup namespace is shown that way (cgroup_namespaces(7)). */
+static bool goes_up(const char *path) {
+  for (const char *at = path; (at = strstr(at, "/..")) != NULL; at += 3) {
+    if (at[3] == '/' || at[3] == '\0')
+      return true;
+  }
+  return false;
+}
+
 /* The host directory of the group `path` in a hierarchy of which `root` is mounted at `point`. */
 static bool group_directory(const struct mount_line *mount, const char *path, char *out, size_t size) {
   const char *below = path;
@@ -84,7 +93,7 @@ static bool group_directory(const struct mount_line *mount, const char *path, ch
     else
       below = ""; /* The mount shows a part that does not hold this process: its top is all that can be used. */
   }
-  if (strcmp(below, "/") == 0)
+  if (strcmp(below, "/") == 0 || goes_up(below))
     below = "";
   int written = snprintf(out, size, "%s%s", mount->point, below);
   return written > 0 && (size_t)written < size;
@@ -140,11 +149,8 @@ static int read_proc(const char *path, char **text, struct error *error) {
   return 0;
 }
 
-int cgroup_find(struct cgroup *cgroup, struct error *error) {
-  cleanup_free char *groups = NULL, *mounts = NULL, *copy = NULL;
-  if (read_proc("/proc/self/cgroup", &groups, error) < 0 || read_proc("/proc/self/mountinfo", &mounts, error) < 0)
-    return -1;
-  copy = strdup(mounts);
+int cgroup_parse(struct cgroup *cgroup, char *groups, char *mounts, struct error *error) {
+  cleanup_free char *copy = strdup(mounts);
   if (copy == NULL)
     return fail(error, STAGE_CGROUP, errno, "memory");
   cgroup->count = 0;
@@ -162,4 +168,11 @@ int cgroup_find(struct cgroup *cgroup, struct error *error) {
   if (cgroup->count == 0)
     cgroup->version = CGROUP_NONE;
   return 0;
+}
+
+int cgroup_find(struct cgroup *cgroup, struct error *error) {
+  cleanup_free char *groups = NULL, *mounts = NULL;
+  if (read_proc("/proc/self/cgroup", &groups, error) < 0 || read_proc("/proc/self/mountinfo", &mounts, error) < 0)
+    return -1;
+  return cgroup_parse(cgroup, groups, mounts, error);
 }

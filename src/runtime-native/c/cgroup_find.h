@@ -10,4 +10,7 @@
  */
 int cgroup_find(struct cgroup *cgroup, struct error *error);
 
+/* The same from the texts of /proc/self/cgroup and /proc/self/mountinfo, which it takes apart. */
+int cgroup_parse(struct cgroup *cgroup, char *groups, char *mounts, struct error *error);
+
 #endif

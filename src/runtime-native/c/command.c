@@ -69,8 +69,12 @@ char **command_environment(const struct container_spec *spec, const char *home, 
   char **environment = calloc(count + 2, sizeof *environment);
   size_t used = 0;
   for (size_t i = 0; environment != NULL && i < count; i++) {
-    if (strcmp(spec->env.items[i], "HOME=") != 0)
-      environment[used++] = strdup(spec->env.items[i]);
+    if (strcmp(spec->env.items[i], "HOME=") == 0)
+      continue;
+    /* A NULL would end the environment early. */
+    environment[used] = strdup(spec->env.items[i]);
+    if (environment[used++] == NULL)
+      environment = NULL;
   }
   const char *own = find_variable(&spec->env, "HOME");
   if (environment != NULL && (own == NULL || own[0] == '\0') && asprintf(&environment[used++], "HOME=%s", home) < 0)

@@ -41,9 +41,10 @@ void container_abandon(struct container *container) {
 static void read_report(struct container *container) {
   static struct report report;
   cleanup_fd int fd = -1;
-  if (report_receive(container->reports, &report, &fd) <= 0) {
-    if (errno == EAGAIN)
-      return;
+  int received = report_receive(container->reports, &report, &fd);
+  if (received < 0 && errno == EAGAIN)
+    return;
+  if (received <= 0) {
     /* Closed by the exec if it was announced, by a death if not. */
     cleanup_fd_at(&container->reports);
     container->started = container->ready && !container->failed;
@@ -83,6 +84,11 @@ static void reap(struct container *container) {
   while (pid < 0 && errno == EINTR);
   if (pid == 0)
     return;
+  /* Without its status nobody may take it for a success. */
+  if (pid < 0 && !container->failed) {
+    fail(&container->error, STAGE_SUPERVISOR, errno, "wait");
+    container->failed = true;
+  }
   container->exited = true;
   /* Nobody is left to read it. */
   relay_close(&container->relays[RELAY_STDIN]);

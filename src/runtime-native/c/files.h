@@ -98,17 +98,17 @@ int files_read(struct files_state *state, struct error *error);
 /* Writes the next `size` bytes of the input to `fd`. */
 int files_content(struct files_input *input, int fd, uint64_t size, const char *path, struct error *error);
 
-/* Copies the regular file `source` of the host, not through a link, to `fd`. */
-int files_copy_host(const char *source, int fd, const char *path, struct error *error);
+/* Opens a file of the host, not through a link. Data and attributes are then those of one file, whatever is at the path. */
+int files_open_host(const char *source, struct error *error);
+
+/* Copies the open regular file `source` to `fd`. */
+int files_copy_data(int source, int fd, const char *source_path, const char *path, struct error *error);
 
 /* Whether a copy keeps an attribute: other ones belong to the file system, such as labels and overlay's own marks. */
 bool files_is_copied_xattr(const char *name);
 
 /* Gives `fd` the capabilities and the user's attributes of the host file; after its owner, whose change would drop them. */
-int files_copy_xattrs(const char *source, int fd, const char *path, struct error *error);
-
-/* The same from a descriptor. */
-int files_copy_data(int source, int fd, const char *source_path, const char *path, struct error *error);
+int files_copy_xattrs(int source, int fd, const char *source_path, const char *path, struct error *error);
 
 /* Tells that what was asked for is done. */
 int files_acknowledge(struct error *error);

@@ -83,11 +83,15 @@ static int make_file(struct files_state *state, struct place *place, struct erro
     if (fd < 0)
       return fail(error, TREE_CREATE, errno, "%s", operation->path);
   }
-  int status = record->op == FILES_FILE ? files_content(&state->input, fd, record->size, operation->path, error)
-                                        : files_copy_host(operation->text, fd, operation->path, error);
-  if (status < 0 || files_set_metadata(state, fd, error) < 0)
+  if (record->op == FILES_FILE)
+    return files_content(&state->input, fd, record->size, operation->path, error) < 0
+               ? -1
+               : files_set_metadata(state, fd, error);
+  cleanup_fd int source = files_open_host(operation->text, error);
+  if (source < 0 || files_copy_data(source, fd, operation->text, operation->path, error) < 0 ||
+      files_set_metadata(state, fd, error) < 0)
     return -1;
-  return record->op == FILES_HOST_FILE ? files_copy_xattrs(operation->text, fd, operation->path, error) : 0;
+  return files_copy_xattrs(source, fd, operation->text, operation->path, error);
 }
 
 static int make_symlink(struct files_state *state, const struct place *place, struct error *error) {

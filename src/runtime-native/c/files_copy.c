@@ -66,12 +66,10 @@ int files_copy_data(int source, int fd, const char *source_path, const char *pat
   return copy_by_hand(source, fd, source_path, path, error);
 }
 
-int files_copy_host(const char *source, int fd, const char *path, struct error *error) {
+int files_open_host(const char *source, struct error *error) {
   /* O_NONBLOCK: a fifo that took the file's place must not hold us. */
-  cleanup_fd int from = open(source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  if (from < 0)
-    return fail(error, TREE_SOURCE, errno, "%s", source);
-  return files_copy_data(from, fd, source, path, error);
+  int fd = open(source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  return fd < 0 ? fail(error, TREE_SOURCE, errno, "%s", source) : fd;
 }
 
 bool files_is_copied_xattr(const char *name) {
@@ -79,20 +77,20 @@ bool files_is_copied_xattr(const char *name) {
          (strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0);
 }
 
-int files_copy_xattrs(const char *source, int fd, const char *path, struct error *error) {
+int files_copy_xattrs(int source, int fd, const char *source_path, const char *path, struct error *error) {
   static char names[XATTR_LIST_MAX];
   static char value[XATTR_SIZE_MAX];
-  ssize_t size = llistxattr(source, names, sizeof names);
+  ssize_t size = flistxattr(source, names, sizeof names);
   if (size < 0)
-    return errno == ENOTSUP ? 0 : fail(error, TREE_SOURCE, errno, "%s", source);
+    return errno == ENOTSUP ? 0 : fail(error, TREE_SOURCE, errno, "%s", source_path);
   for (const char *name = names; name < names + size; name += strlen(name) + 1) {
     if (!files_is_copied_xattr(name))
       continue;
-    ssize_t got = lgetxattr(source, name, value, sizeof value);
+    ssize_t got = fgetxattr(source, name, value, sizeof value);
     if (got < 0 && errno == ENODATA)
       continue;
     if (got < 0)
-      return fail(error, TREE_SOURCE, errno, "%s", source);
+      return fail(error, TREE_SOURCE, errno, "%s", source_path);
     if (fsetxattr(fd, name, value, (size_t)got, 0) < 0 && errno != ENOTSUP)
       return fail(error, TREE_METADATA, errno, "%s", path);
   }

@@ -53,6 +53,13 @@ static int take_string(struct files_input *input, char **text, size_t size, stru
   return strlen(grown) == size ? 0 : fail(error, TREE_PROTOCOL, 0, "a string has a zero byte");
 }
 
+/* The entry itself is meant, also where the name has a slash after it, as directories in archives have. */
+static void trim(char *path) {
+  size_t length = strlen(path);
+  while (length > 0 && path[length - 1] == '/')
+    path[--length] = '\0';
+}
+
 int files_read(struct files_state *state, struct error *error) {
   struct files_input *input = &state->input;
   struct files_operation *operation = &state->operation;
@@ -66,6 +73,9 @@ int files_read(struct files_state *state, struct error *error) {
   if (take_string(input, &operation->path, record->path_size, error) < 0 ||
       take_string(input, &operation->text, record->text_size, error) < 0)
     return -1;
+  trim(operation->path);
+  if (record->op == FILES_LINK)
+    trim(operation->text);
   if (record->xattrs_size > 0) {
     uint8_t *grown = realloc(operation->xattrs, record->xattrs_size);
     if (grown == NULL)

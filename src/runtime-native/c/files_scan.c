@@ -12,6 +12,9 @@
 #include "files.h"
 #include "io.h"
 
+/* A size that fits the answer's head, and memory on the other side. */
+#define FILES_ANSWER_MAX (1u << 30)
+
 struct scan {
   FILE *out;
   uint64_t hash;
@@ -103,6 +106,8 @@ static int answer(const char *path) {
   int status = out == NULL ? fail(&error, TREE_READ, errno, "%s", path) : scan_layer(path, out, &error);
   if (out != NULL && fclose(out) != 0 && status == 0)
     status = fail(&error, TREE_READ, errno, "%s", path);
+  if (status == 0 && size > FILES_ANSWER_MAX)
+    status = fail(&error, TREE_UNSUPPORTED, E2BIG, "%s", path);
   uint32_t length = status == 0 ? (uint32_t)size : 0;
   if (write_all(STDOUT_FILENO, &length, sizeof length) < 0)
     return -1;

@@ -17,6 +17,8 @@
 
 #define FILE_MAX (10u << 20)
 #define ID_MAX INT32_MAX
+/* NGROUPS_MAX of the kernel, for setgroups(2). */
+#define GROUPS_MAX 65536
 #define BLANKS " \t\r\v\f"
 
 /*
@@ -135,10 +137,15 @@ static bool has_member(char *members, const char *name) {
   return false;
 }
 
+/* No more than the kernel takes: an image can list its user in millions of groups. -1 with errno. */
 static int add_group(struct identity *identity, gid_t gid) {
   for (size_t i = 0; i < identity->group_count; i++) {
     if (identity->groups[i] == gid)
       return 0;
+  }
+  if (identity->group_count >= GROUPS_MAX) {
+    errno = E2BIG;
+    return -1;
   }
   gid_t *grown = realloc(identity->groups, (identity->group_count + 1) * sizeof *grown);
   if (grown == NULL)
@@ -238,7 +245,7 @@ int identity_find(int root, int proc, const char *user, struct identity *identit
   struct group_entry entry;
   while (next_group(&rest, &entry)) {
     if (has_member(entry.members, name) && add_group(identity, entry.gid) < 0)
-      return fail(error, STAGE_USER_FILE, errno, "memory");
+      return fail(error, STAGE_USER_FILE, errno, "etc/group");
   }
   return 0;
 }

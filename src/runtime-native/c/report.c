@@ -84,11 +84,12 @@ int report_receive(int socket, struct report *report, int *fd) {
   if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
     memcpy(fd, CMSG_DATA(header), sizeof *fd);
   size_t size = (size_t)got;
-  bool whole = size >= offsetof(struct report, error);
+  bool whole = size >= offsetof(struct report, error) && report->kind >= REPORT_FAILED && report->kind <= REPORT_READY;
   if (whole && report->kind == REPORT_FAILED)
     whole = size == offsetof(struct report, error) + sizeof report->error;
   if (whole && report->kind == REPORT_MADE)
-    whole = size > offsetof(struct report, made.path) && ((const char *)report)[size - 1] == '\0';
+    whole = size > offsetof(struct report, made.path) + 1 && report->made.path[0] == '/' &&
+            ((const char *)report)[size - 1] == '\0';
   if (whole)
     return 1;
   errno = EPROTO;

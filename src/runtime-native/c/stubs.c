@@ -7,11 +7,15 @@
 #include "cleanup.h"
 #include "syscalls.h"
 
+/* A description can ask for a million directories; what is beyond this stays, as if the image had it. */
+#define STUBS_MAX 2048
 /* Paths come without links from the kernel; a link found in one now was put there later, and is not followed. */
 #define EXACTLY (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV)
 
 void stubs_add(struct stubs *stubs, const struct report *report) {
   struct stat status;
+  if (stubs->count >= STUBS_MAX)
+    return;
   cleanup_fd int fd = sys_openat2(stubs->root, report->made.path + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, EXACTLY);
   if (fd < 0 || fstat(fd, &status) < 0)
     return;

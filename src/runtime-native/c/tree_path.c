@@ -11,6 +11,8 @@
 #include "tree.h"
 
 #define MAX_LINKS 40
+/* Of the recursion below; a path has at most PATH_MAX / 2 names, but each link on the way leads to another path. */
+#define MAX_DEPTH 4096
 #define INSIDE (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 
 void tree_init(struct tree *tree, int root) { *tree = (struct tree){.root = root, .parent = -1}; }
@@ -92,11 +94,11 @@ static int make_parent(int parent, const char *name) {
 }
 
 /* Opens the directory at `path`, making what is missing, also where a symbolic link points to nothing. -1 with errno. */
-static int open_or_make(int root, const char *path, int links) {
+static int open_or_make(int root, const char *path, int links, int depth) {
   int fd = open_inside(root, path);
   if (fd >= 0 || errno != ENOENT)
     return fd;
-  if (links == 0) {
+  if (links == 0 || depth == MAX_DEPTH) {
     errno = ELOOP;
     return -1;
   }
@@ -108,7 +110,7 @@ static int open_or_make(int root, const char *path, int links) {
   char *slash = strchr(last, '/');
   if (slash != NULL)
     *slash = '\0';
-  cleanup_fd int parent = open_or_make(root, dir, links);
+  cleanup_fd int parent = open_or_make(root, dir, links, depth + 1);
   if (parent < 0)
     return -1;
   if (strcmp(last, ".") == 0)
@@ -122,7 +124,7 @@ static int open_or_make(int root, const char *path, int links) {
   if (target == NULL)
     return -1;
   cleanup_free char *through = join_target(dir, target);
-  return through == NULL ? -1 : open_or_make(root, through, links - 1);
+  return through == NULL ? -1 : open_or_make(root, through, links - 1, depth + 1);
 }
 
 int tree_parent(struct tree *tree, const char *path, bool create, struct place *place, struct error *error) {
@@ -142,7 +144,7 @@ int tree_parent(struct tree *tree, const char *path, bool create, struct place *
     return fail(error, TREE_PARENT, ENOMEM, "%s", path);
   if (tree->parent < 0 || tree->stale || strcmp(tree->parent_path, dir) != 0) {
     close_parent(tree);
-    cleanup_fd int fd = create ? open_or_make(tree->root, dir, MAX_LINKS) : open_inside(tree->root, dir);
+    cleanup_fd int fd = create ? open_or_make(tree->root, dir, MAX_LINKS, 0) : open_inside(tree->root, dir);
     if (fd < 0 && !create && (errno == ENOENT || errno == ENOTDIR)) {
       *place = (struct place){.parent = -1, .name = name};
       return 0;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -18,7 +19,10 @@ static int open_to_empty(int parent, const char *name) {
   cleanup_fd int path = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (path < 0)
     return -1;
-  if (fchmodat(parent, name, 0700, 0) < 0)
+  /* By descriptor: at the name there may be a link by now. fchmod(2) takes none of O_PATH, but /proc does. */
+  char own[32];
+  snprintf(own, sizeof own, "/proc/self/fd/%d", path);
+  if (chmod(own, 0700) < 0)
     return -1;
   return tree_open_dir(parent, name);
 }
