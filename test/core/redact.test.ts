@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withoutPassword, withoutPasswords } from '../../src/core/redact.ts';
@@ -29,6 +30,18 @@ test('shows a text with several', () => {
     'ADD ["http://xxxxx@h/a", \'http://xxxxx@h/b\'] http://h/c <http://xxxxx@h>',
   );
   assert.is(withoutPasswords('COPY a@b:c /'), 'COPY a@b:c /');
+});
+
+test('finds URLs where a simple pattern finds them', () => {
+  const pieces = fc.constantFrom('http', '://', ':/', 'u:p@h', ' ', '"', 'a', '1', '+', '@', '\n', '//', 'ssh://t:u@');
+  fc.assert(
+    fc.property(fc.array(pieces, { maxLength: 12 }), (parts) => {
+      const text = parts.join('');
+      const simple = text.replace(/[a-z][a-z0-9+.-]*:\/\/[^\s'"<>`]+/gi, withoutPassword);
+      assert.is(withoutPasswords(text), simple);
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 test('an excerpt has none, and its carets are where they belong', () => {
