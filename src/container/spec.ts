@@ -57,6 +57,7 @@ export function containerSpec(
     noNewPrivileges: false,
     insecure: false,
     terminal: request.tty,
+    init: request.init === true,
     removeStubs: false,
   };
 }

@@ -51,6 +51,8 @@ export interface ContainerRequest {
   readonly hostname?: string;
   readonly volumes: readonly VolumeRequest[];
   readonly network: 'none' | 'host' | 'bridge';
+  /** An init is the first process, and starts the command. */
+  readonly init?: boolean;
   /** Further lines of /etc/hosts. */
   readonly extraHosts: readonly HostName[];
   readonly resources?: ContainerResources;

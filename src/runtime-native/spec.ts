@@ -92,6 +92,7 @@ export function encodeSpec(spec: ContainerSpec, openStdin: boolean, bridge: Brid
   out.flag('insecure', spec.insecure);
   out.flag('terminal', spec.terminal);
   out.text('stdin', openStdin ? 'open' : 'empty');
+  if (spec.init === true) out.flag('init', true);
   out.flag('remove-stubs', spec.removeStubs);
   const bytes = out.finish();
   if (bytes.length > MAX_BYTES) throw argumentsTooLong();

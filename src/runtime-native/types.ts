@@ -128,6 +128,8 @@ export interface ContainerSpec {
   readonly insecure: boolean;
   /** The container's stdio is a terminal of its own; needs `stdio: 'inherit'`. */
   readonly terminal: boolean;
+  /** The command is started by an init that takes up orphans, passes signals on and ends as the command does. */
+  readonly init?: boolean;
   /** Remove files and directories that were only made as mount points, as for RUN. */
   readonly removeStubs: boolean;
 }

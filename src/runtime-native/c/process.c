@@ -17,6 +17,7 @@
 #include "io.h"
 #include "mount_fs.h"
 #include "privileges.h"
+#include "reaper.h"
 #include "report.h"
 #include "seccomp.h"
 #include "stage.h"
@@ -176,6 +177,8 @@ int process_start(const struct process *process, struct target_maker *maker, str
   if (hooks_run(&spec->hooks[HOOK_START_CONTAINER], init->state, error) < 0)
     return -1;
   if (spec->seccomp != NULL && filters_last && seccomp_load(spec->seccomp, error) < 0)
+    return -1;
+  if (spec->has_init && reaper_start(init->socket, spec->terminal, error) < 0)
     return -1;
   execve(command.path, (char *const *)(const void *)spec->args.items, environment);
   return fail(error, STAGE_EXEC, errno, "%s", command.path);

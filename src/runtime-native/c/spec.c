@@ -158,6 +158,7 @@ enum single {
   KEY_INSECURE,
   KEY_TERMINAL,
   KEY_STDIN,
+  KEY_INIT,
   KEY_REMOVE_STUBS,
   KEY_OOM_SCORE,
   KEY_COUNT,
@@ -190,6 +191,7 @@ static const struct {
     [KEY_INSECURE] = {"insecure", true},
     [KEY_TERMINAL] = {"terminal", true},
     [KEY_STDIN] = {"stdin", true},
+    [KEY_INIT] = {"init", false},
     [KEY_REMOVE_STUBS] = {"remove-stubs", true},
     [KEY_OOM_SCORE] = {"oom-score-adj", false},
 };
@@ -245,6 +247,8 @@ static int read_single(struct parser *parser, enum single key) {
     return spec_read_bool(parser, &spec->terminal);
   case KEY_STDIN:
     return spec_read_choice(parser, "empty", "open", &spec->open_stdin);
+  case KEY_INIT:
+    return spec_read_bool(parser, &spec->has_init);
   case KEY_REMOVE_STUBS:
     return spec_read_bool(parser, &spec->remove_stubs);
   case KEY_OOM_SCORE:

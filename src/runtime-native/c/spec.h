@@ -262,6 +262,8 @@ struct container_spec {
   int oom_score;
   bool terminal;
   bool open_stdin;
+  /* The command is not the first process, which is one that takes up orphans. */
+  bool has_init;
 
   struct hook_list hooks[HOOK_KINDS];
 
