@@ -63,6 +63,10 @@ class FsContentStore implements ContentStore {
     return handle.createReadStream({ highWaterMark: 256 * 1024 });
   }
 
+  fileOf(digest: Digest): string {
+    return this.#pathOf(digest);
+  }
+
   async read(digest: Digest, maxBytes = DEFAULT_MAX_READ_BYTES): Promise<Buffer> {
     const handle = await this.#openBlob(digest);
     try {

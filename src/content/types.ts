@@ -35,6 +35,8 @@ export interface ContentStore {
   stat(digest: Digest): Promise<StoredBlob | undefined>;
   /** Throws `store-corrupt` if the blob is missing. The caller destroys the stream. */
   open(digest: Digest): Promise<Readable>;
+  /** Where the blob is, for whoever can read files of the host; not in a store that has none. */
+  fileOf?(digest: Digest): string;
   /** A small blob as a whole, checked against its digest; throws `limit-exceeded` over `maxBytes` (default 8 MiB). */
   read(digest: Digest, maxBytes?: number): Promise<Buffer>;
   /** Stores `source`; rejects with `digest-mismatch` or `size-mismatch`, and then keeps nothing. */

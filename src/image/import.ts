@@ -3,7 +3,6 @@ import { abortable } from '../content/abortable.ts';
 import { applyLayer } from '../layer/apply.ts';
 import { decompress } from '../layer/compress.ts';
 import type { ImageConfig } from '../oci/types.ts';
-import { MergedView } from '../snapshot/view.ts';
 import type { AssembleDeps } from './assemble.ts';
 import { assembleImage } from './assemble.ts';
 import type { Image } from './types.ts';
@@ -28,7 +27,6 @@ export async function importImage(
   const { config, comment, signal } = options;
   await using active = await deps.snapshots.prepare();
   await applyLayer(deps.files, decompress(abortable(tar, signal)), active.upper, {
-    lower: new MergedView([]),
     ...(signal && { signal }),
   });
   const { id } = await active.commit();

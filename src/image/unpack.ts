@@ -14,13 +14,12 @@ import { BuildError, throwIfAborted } from '../core/errors.ts';
 import { SharedWork } from '../core/shared-work.ts';
 import { applyLayer } from '../layer/apply.ts';
 import type { AppliedLayer } from '../layer/apply.ts';
-import { decompress } from '../layer/compress.ts';
+import { decompress, isPlainFile } from '../layer/compress.ts';
 import { parseReference } from '../oci/reference.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { Descriptor } from '../oci/types.ts';
-import type { NativeFiles } from '../runtime-native/tree-types.ts';
+import type { LayerSource, NativeFiles } from '../runtime-native/tree-types.ts';
 import type { Snapshot, SnapshotId, SnapshotStore } from '../snapshot/types.ts';
-import { MergedView } from '../snapshot/view.ts';
 import { inLayer, missingLayer, otherDiffID } from './errors.ts';
 import { dependentKey, findLayer } from './layer-keys.ts';
 import { loadImageByDigest } from './load.ts';
@@ -202,9 +201,9 @@ class Unpacking {
       throwIfAborted(signal);
       const { content, snapshots, files } = this.#deps;
       await using active = await snapshots.prepare();
-      const applied = await applyLayer(files, decompress(await content.open(layer.blob.digest)), active.upper, {
+      const applied = await applyLayer(files, await openTar(content, layer.blob.digest), active.upper, {
         signal,
-        ...(lower !== undefined && { lower: new MergedView(lower) }),
+        ...(lower !== undefined && { lower: lower.map(({ dir }) => dir) }),
       });
       if (applied.diffID !== layer.diffID) throw otherDiffID(layer.blob.digest, layer.diffID, applied.diffID);
       const isDependent = applied.impliedParents.length > 0;
@@ -226,6 +225,15 @@ class Unpacking {
     await snapshots.remove(snapshot.id);
     return existing;
   }
+}
+
+/** The uncompressed tar in a blob; as a file where it is stored like that. */
+async function openTar(content: ContentStore, digest: Digest): Promise<LayerSource> {
+  const file = content.fileOf?.(digest);
+  const stream = await content.open(digest);
+  if (file === undefined || !(await isPlainFile(file))) return decompress(stream);
+  stream.destroy();
+  return { file };
 }
 
 /** An ID says nothing of where an image comes from. */

@@ -1,5 +1,5 @@
 /** Reading exact amounts of bytes from a stream of chunks, without copying where a chunk has them all. */
-import { invalidArchive } from './errors.ts';
+import { invalidArchive } from '../core/archive-errors.ts';
 
 const EMPTY: Buffer = Buffer.alloc(0);
 

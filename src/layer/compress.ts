@@ -1,5 +1,6 @@
 /** Compressed archives: told by their first bytes, decoded as they stream, and the one format that is written, gzip. */
 import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
 import { PassThrough, pipeline, Readable } from 'node:stream';
 import type { Duplex } from 'node:stream';
 import { ReadableStream } from 'node:stream/web';
@@ -7,7 +8,7 @@ import * as zlib from 'node:zlib';
 import type { Digest, DiffID } from '../core/digest.ts';
 import { asDiffID, digestOfHash } from '../core/digest.ts';
 import { BuildError } from '../core/errors.ts';
-import { invalidArchive } from './errors.ts';
+import { invalidArchive } from '../core/archive-errors.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
 
@@ -26,6 +27,13 @@ const CHUNK_BYTES = 256 << 10;
 /** What a file that starts with `head` is compressed with. */
 export function detectCompression(head: Uint8Array): Compression {
   return MAGIC.find(([, magic]) => magic.every((byte, index) => head[index] === byte))?.[0] ?? 'none';
+}
+
+/** Whether the file `path` begins like none of the compressed formats. */
+export async function isPlainFile(path: string): Promise<boolean> {
+  await using file = await open(path);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(MAGIC_BYTES), 0, MAGIC_BYTES, 0);
+  return detectCompression(buffer.subarray(0, bytesRead)) === 'none';
 }
 
 /** The plain bytes of `source`, whatever it is compressed with. Throws `invalid-archive` if they are corrupt or end early. */

@@ -1,6 +1,6 @@
 /** The 512-byte header of a tar entry: ustar, GNU and v7. */
 import { decodeLatin1Path } from '../core/path-bytes.ts';
-import { invalidArchive } from './errors.ts';
+import { invalidArchive } from '../core/archive-errors.ts';
 
 export const BLOCK = 512;
 

@@ -1,6 +1,6 @@
 /** PAX extended headers: `<length> <key>=<value>\n` records (POSIX.1-2017, pax, "pax Extended Header"). */
 import { decodePath } from '../core/path-bytes.ts';
-import { invalidArchive } from './errors.ts';
+import { invalidArchive } from '../core/archive-errors.ts';
 
 const XATTR_PREFIX = 'SCHILY.xattr.';
 const SPACE = 0x20;

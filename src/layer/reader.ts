@@ -8,7 +8,7 @@ import { decodePath } from '../core/path-bytes.ts';
 import { BuildError } from '../core/errors.ts';
 import type { EntryType } from '../core/tree.ts';
 import { ByteReader } from './bytes.ts';
-import { archiveLimit, invalidArchive } from './errors.ts';
+import { archiveLimit, invalidArchive } from '../core/archive-errors.ts';
 import type { Header } from './header.ts';
 import { BLOCK, isZeroBlock, parseHeader } from './header.ts';
 import type { PaxFields } from './pax.ts';

@@ -3,7 +3,7 @@
  * are not all zeros, and a map says where they are.
  */
 import { ByteReader } from './bytes.ts';
-import { invalidArchive } from './errors.ts';
+import { invalidArchive } from '../core/archive-errors.ts';
 import { BLOCK } from './header.ts';
 
 /** The records `GNU.sparse.*` of an entry, without that prefix. Of format 0.0 all places are in `map`, as in 0.1. */

@@ -1,4 +1,5 @@
 /** Failures of the native file work (the stages of src/runtime-native/c/tree.h) in the user's terms. */
+import { archiveLimit, invalidArchive, pathEscape } from '../core/archive-errors.ts';
 import { BuildError } from '../core/errors.ts';
 import { storeError } from '../core/store-errors.ts';
 import { errnoMessage, errnoName } from './errno.ts';
@@ -18,6 +19,9 @@ const Stage = {
   read: 11,
   changed: 12,
   unsupported: 13,
+  archive: 14,
+  limit: 15,
+  escape: 16,
 } as const;
 
 /** What to throw for a failure of the writer. */
@@ -44,6 +48,12 @@ export function writerError({ stage, errno, detail }: NativeFailure): unknown {
       return new BuildError('invalid-archive', `Cannot make a hard link to "${path}"${because}`);
     case Stage.unsupported:
       return new BuildError('invalid-archive', `Cannot make the device "${path}": 0:0 is reserved for deleted entries`);
+    case Stage.archive:
+      return invalidArchive(detail);
+    case Stage.limit:
+      return archiveLimit(detail);
+    case Stage.escape:
+      return pathEscape(detail);
     case Stage.create:
     case Stage.write:
     case Stage.metadata:

@@ -4,8 +4,10 @@ import { Readable } from 'node:stream';
 import { distinctLayers } from './distinct-layers.ts';
 import { layerError } from './files-errors.ts';
 import { decodeReply } from './files-wire.ts';
+import { digestLayer } from './layer-identity.ts';
 import { packLayer } from './layer-packer.ts';
 import { LayerScanner } from './layer-scanner.ts';
+import { unpackLayer } from './layer-unpacker.ts';
 import { NativeTreeWriter } from './tree-writer.ts';
 import type { NativeFiles, TreeWriter, TreeWriterOptions } from './tree-types.ts';
 import type { RootfsSpec } from './types.ts';
@@ -26,6 +28,12 @@ export function createNativeFiles({ binaryPath }: NativeFilesOptions): NativeFil
     packLayer(dir, options = {}) {
       // Started with the first read, so that a stream that nobody reads occupies nobody.
       return Readable.from(packLayer(pool, dir, options.signal), { objectMode: false, highWaterMark: 1 << 20 });
+    },
+    digestLayer(dir, options = {}) {
+      return digestLayer(pool, dir, options.signal);
+    },
+    unpackLayer(tar, upper, options) {
+      return unpackLayer(pool, tar, upper, options);
     },
     scanLayer(dir) {
       return scanner.scan(dir);

@@ -46,11 +46,24 @@ class Inbox {
   }
 }
 
-/** Throws `runtime-failed`, `cancelled`, or what is wrong with the layer. Leaving the iteration early ends the work. */
-export async function* packLayer(pool: WorkerPool, dir: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
+/** The tar of the layer directory `dir`. */
+export function packLayer(pool: WorkerPool, dir: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
+  return layerFrames(pool, ['pack', dir], dir, signal);
+}
+
+/**
+ * The content of the frames with which the native binary answers `args`, which are about the layer `dir`. Throws `runtime-failed`,
+ * `cancelled`, or what is wrong with the layer. Leaving the iteration early ends the work.
+ */
+export async function* layerFrames(
+  pool: WorkerPool,
+  args: readonly string[],
+  dir: string,
+  signal?: AbortSignal,
+): AsyncGenerator<Buffer> {
   throwIfAborted(signal);
   const inbox = new Inbox();
-  const worker = pool.start(['pack', dir], {
+  const worker = pool.start(args, {
     onData: (chunk) => {
       inbox.add(chunk);
       if (inbox.isFull) worker.pause();

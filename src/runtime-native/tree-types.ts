@@ -9,7 +9,7 @@
  * Every path is relative to the root and resolved inside it: symbolic links in its parents are followed, never out of the root; the last
  * part is never followed unless `through` says so. Missing parents are made with mode 0755, owner 0:0.
  */
-import type { Digest } from '../core/digest.ts';
+import type { DiffID, Digest } from '../core/digest.ts';
 import type { RootfsSpec } from './types.ts';
 
 export interface Metadata {
@@ -70,6 +70,37 @@ export interface TreeWriterOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What identifies a layer, as a snapshot store remembers it. */
+export interface LayerIdentity {
+  /** Of exactly the bytes of the tar. */
+  readonly diffID: DiffID;
+  /** Of the uncompressed tar, in bytes. */
+  readonly sizeBytes: number;
+}
+
+/** An uncompressed tar: its bytes, or the path of a file with nothing else in it, which costs less. */
+export type LayerSource = AsyncIterable<Uint8Array> | { readonly file: string };
+
+export interface UnpackOptions {
+  /** Layer directories below, lowest first. */
+  readonly lower: readonly string[];
+  readonly limits: {
+    readonly maxEntries: number;
+    readonly maxPathBytes: number;
+    /** Of one extended header. */
+    readonly maxHeaderBytes: number;
+  };
+  readonly signal?: AbortSignal;
+}
+
+export interface UnpackedLayer extends LayerIdentity {
+  /**
+   * Paths of the layer, in byte order, that the tar takes for granted. If there are any, the directory is right only above the same
+   * lower layers and is to be kept by its chain ID.
+   */
+  readonly impliedParents: readonly string[];
+}
+
 export interface NativeFiles {
   openWriter(root: RootfsSpec, options?: TreeWriterOptions): TreeWriter;
   /**
@@ -77,6 +108,10 @@ export interface NativeFiles {
    * hard links to the first name, whole-second times, PAX records only where needed.
    */
   packLayer(dir: string, options?: { readonly signal?: AbortSignal }): import('node:stream').Readable;
+  /** The identity of that tar. */
+  digestLayer(dir: string, options?: { readonly signal?: AbortSignal }): Promise<LayerIdentity>;
+  /** Fills the empty layer directory `upper` from a tar; see c/unpack.h. No process works on it any more when it settles. */
+  unpackLayer(tar: LayerSource, upper: string, options: UnpackOptions): Promise<UnpackedLayer>;
   /**
    * One walk over a layer directory: its opaque directories, as rooted paths; digests of the attributes that a copy keeps, by the paths that
    * have any; and what tells the layer from an incomplete copy.

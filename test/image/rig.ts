@@ -1,8 +1,9 @@
 /** Stores in a temporary directory, with layers that are one file each instead of native work: no root needed. */
 import { createReadStream } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { asDiffID, digestOf } from '../../src/core/digest.ts';
 import type { ContentStore } from '../../src/content/types.ts';
 import type { NativeFiles } from '../../src/runtime-native/tree-types.ts';
 import { createSnapshotStore } from '../../src/snapshot/store.ts';
@@ -33,6 +34,12 @@ export async function openImageRig(): Promise<ImageRig> {
       files.packed++;
       return createReadStream(join(path, 'tar'));
     },
+    async digestLayer(path: string) {
+      files.packed++;
+      const tar = await readFile(join(path, 'tar'));
+      return { diffID: asDiffID(digestOf(tar)), sizeBytes: tar.length };
+    },
+    unpackLayer: misuse,
     openWriter: misuse,
     scanLayer: () => Promise.resolve({ opaqueDirs: [], xattrs: new Map(), fingerprint: '' }),
     removeTree: misuse,

@@ -48,9 +48,9 @@ async function openRig(): Promise<Rig> {
   const rig = { applied: 0 };
   const files: NativeFiles = {
     ...native,
-    openWriter: (root, options) => {
+    unpackLayer: (tar, upper, options) => {
       rig.applied++;
-      return native.openWriter(root, options);
+      return native.unpackLayer(tar, upper, options);
     },
   };
   const snapshots = createSnapshotStore({

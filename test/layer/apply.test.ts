@@ -6,7 +6,6 @@ import * as assert from 'uvu/assert';
 import type { ErrorCode } from '../../src/core/errors.ts';
 import type { AppliedLayer, ApplyOptions } from '../../src/layer/apply.ts';
 import { applyLayer } from '../../src/layer/apply.ts';
-import { MergedView } from '../../src/snapshot/view.ts';
 import { rejectsWith } from '../support/assert.ts';
 import type { RawEntry } from './support.ts';
 import { chunked, isRoot, Lab, nativeFiles, pax, picture, tarOf } from './support.ts';
@@ -28,15 +27,15 @@ async function apply(lab: Lab, entries: readonly RawEntry[], options: ApplyOptio
   return { ...result, lines: picture(upper), opaqueDirs };
 }
 
-/** A view of directories made by `apply`, lowest first. */
-async function below(lab: Lab, ...layers: (readonly RawEntry[])[]): Promise<MergedView> {
-  const made = [];
+/** Directories made by `apply`, lowest first. */
+async function below(lab: Lab, ...layers: (readonly RawEntry[])[]): Promise<string[]> {
+  const made: string[] = [];
   for (const entries of layers) {
     const dir = fs.mkdtempSync(lab.path('lower-'));
     await applyLayer(files, chunked(tarOf(...entries)), dir);
-    made.push({ dir, opaqueDirs: (await files.scanLayer(dir)).opaqueDirs });
+    made.push(dir);
   }
-  return new MergedView(made);
+  return made;
 }
 
 const file = (name: string, content = ''): RawEntry => ({ name, content, mtime: 1 });

@@ -5,7 +5,6 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BuildError } from '../../src/core/errors.ts';
 import { applyLayer } from '../../src/layer/apply.ts';
-import { MergedView } from '../../src/snapshot/view.ts';
 import type { RawEntry } from './support.ts';
 import { chunked, isRoot, Lab, nativeFiles, pax, picture, tarOf } from './support.ts';
 
@@ -92,9 +91,8 @@ if (!isRoot('unpacking hostile archives')) {
             ];
           }),
         );
-        const lower = new MergedView([{ dir: lowerDir, opaqueDirs: [] }]);
         try {
-          await applyLayer(files, chunked(bytes, 4096), upper, withLower ? { lower } : {});
+          await applyLayer(files, chunked(bytes, 4096), upper, withLower ? { lower: [lowerDir] } : {});
           unpacked++;
         } catch (error) {
           assert.instance(error, BuildError);

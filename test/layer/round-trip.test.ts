@@ -135,8 +135,7 @@ if (!isRoot('layer round trips')) {
             carryOut(merged, changes);
             return treePicture(hostTree(merged));
           });
-          const lower = await view(base);
-          await applyLayer(files, files.packLayer(upper), copy, { lower });
+          await applyLayer(files, files.packLayer(upper), copy, { lower: [base] });
           assert.equal(treePicture(await view(base, upper)), expected);
           assert.equal(treePicture(await view(base, copy)), expected);
           assert.equal(

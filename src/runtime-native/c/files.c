@@ -16,6 +16,17 @@
 
 #define ACKNOWLEDGED 1
 
+int files_mount(const struct overlay_spec *overlay, struct error *error) {
+  /* Only for kernels where overlay_mount has to attach the mount for a moment. */
+  if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+    return fail(error, TREE_ROOT, errno, "mount namespace");
+  cleanup_fd int mounted = overlay_mount(overlay, TREE_ROOT, error);
+  if (mounted < 0)
+    return -1;
+  int fd = openat(mounted, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return fd < 0 ? fail(error, TREE_ROOT, errno, "overlay") : fd;
+}
+
 /* A root is a directory, or an overlay that nobody else sees: it is never attached to a mount namespace. */
 static int open_root(int argc, char **argv, struct error *error) {
   if (argc == 3 && strcmp(argv[1], "directory") == 0) {
@@ -29,14 +40,7 @@ static int open_root(int argc, char **argv, struct error *error) {
         .upper = argv[3],
         .work = argv[4],
     };
-    /* Only for kernels where overlay_mount has to attach the mount for a moment. */
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-      return fail(error, TREE_ROOT, errno, "mount namespace");
-    cleanup_fd int mounted = overlay_mount(&overlay, TREE_ROOT, error);
-    if (mounted < 0)
-      return -1;
-    int fd = openat(mounted, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? fail(error, TREE_ROOT, errno, "%s", overlay.upper) : fd;
+    return files_mount(&overlay, error);
   }
   return fail(error, TREE_PROTOCOL, 0, "unknown kind of root");
 }
@@ -72,8 +76,10 @@ int files_main(int argc, char **argv) {
     return files_scan();
   if (argc == 3 && strcmp(argv[1], "remove") == 0)
     return files_remove(argv[2]);
+  if (argc >= 2 && strcmp(argv[1], "unpack") == 0)
+    return files_unpack(argc - 1, argv + 1);
   struct error error;
-  struct files_state state = {.input = {.fd = STDIN_FILENO}};
+  struct files_state state = {.content = files_content, .input = {.fd = STDIN_FILENO}};
   int root = open_root(argc, argv, &error);
   if (root < 0) {
     tree_report(STDOUT_FILENO, &error);

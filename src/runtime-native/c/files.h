@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "spec.h"
 #include "tree.h"
 
 enum files_op {
@@ -83,8 +84,14 @@ struct files_time {
   struct timespec mtime;
 };
 
+struct files_state;
+
+/* Writes the content of the file at hand to `fd`. */
+typedef int files_content_source(struct files_state *state, int fd, struct error *error);
+
 struct files_state {
   struct tree tree;
+  files_content_source *content;
   struct files_input input;
   struct files_operation operation;
   struct files_time *times;
@@ -95,8 +102,8 @@ struct files_state {
 /* 1 for an operation, 0 at the end of the input. */
 int files_read(struct files_state *state, struct error *error);
 
-/* Writes the next `size` bytes of the input to `fd`. */
-int files_content(struct files_input *input, int fd, uint64_t size, const char *path, struct error *error);
+/* Content that follows the operation in the input. */
+files_content_source files_content;
 
 /* Opens a file of the host, not through a link. Data and attributes are then those of one file, whatever is at the path. */
 int files_open_host(const char *source, struct error *error);
@@ -109,6 +116,12 @@ bool files_is_copied_xattr(const char *name);
 
 /* Gives `fd` the capabilities and the user's attributes of the host file; after its owner, whose change would drop them. */
 int files_copy_xattrs(int source, int fd, const char *source_path, const char *path, struct error *error);
+
+/* Overlay's own attributes would let the content of a layer say what is hidden and where. */
+bool files_is_reserved_xattr(const char *name);
+
+/* Mounts a stack that nobody else sees: its root directory. */
+int files_mount(const struct overlay_spec *overlay, struct error *error);
 
 /* Tells that what was asked for is done. */
 int files_acknowledge(struct error *error);
@@ -137,5 +150,13 @@ int files_scan(void);
 
 /* `files remove PATH`: removes a tree of the host; on stdout an acknowledgement or the failure. */
 int files_remove(const char *path);
+
+/*
+ * `files unpack DIR ENTRIES PATH_BYTES HEADER_BYTES SOURCE LOWER...`: fills the layer directory DIR from an archive with at most
+ * that many entries, above the layer directories LOWER, lowest first. SOURCE is a file; where it is empty the archive comes on stdin in
+ * frames, a u32 size and that many bytes, the last with the size 0. On stdout the failure, or an acknowledgement whose last number is the size of what follows: the archive's
+ * SHA-256, its size as a u64, and the paths that it takes for granted, each with a zero byte.
+ */
+int files_unpack(int argc, char **argv);
 
 #endif

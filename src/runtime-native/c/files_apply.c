@@ -84,9 +84,7 @@ static int make_file(struct files_state *state, struct place *place, struct erro
       return fail(error, TREE_CREATE, errno, "%s", operation->path);
   }
   if (record->op == FILES_FILE)
-    return files_content(&state->input, fd, record->size, operation->path, error) < 0
-               ? -1
-               : files_set_metadata(state, fd, error);
+    return state->content(state, fd, error) < 0 ? -1 : files_set_metadata(state, fd, error);
   cleanup_fd int source = files_open_host(operation->text, error);
   if (source < 0 || files_copy_data(source, fd, operation->text, operation->path, error) < 0 ||
       files_set_metadata(state, fd, error) < 0)

@@ -87,7 +87,10 @@ int files_read(struct files_state *state, struct error *error) {
   return 1;
 }
 
-int files_content(struct files_input *input, int fd, uint64_t size, const char *path, struct error *error) {
+int files_content(struct files_state *state, int fd, struct error *error) {
+  struct files_input *input = &state->input;
+  const char *path = state->operation.path;
+  uint64_t size = state->operation.record.size;
   while (size > 0) {
     if (input->start == input->end) {
       ssize_t got = refill(input);

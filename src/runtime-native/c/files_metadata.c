@@ -13,7 +13,7 @@
 #define SYMLINK_TO_FD_MAX 64
 
 /* Overlay's own attributes would let the content of a layer say what is hidden and where. */
-static bool is_reserved(const char *name) {
+bool files_is_reserved_xattr(const char *name) {
   return strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0;
 }
 
@@ -34,7 +34,7 @@ static int set_xattrs(struct files_state *state, int fd, const struct place *pla
     name[sizes[0]] = '\0';
     const void *value = operation->xattrs + at + sizes[0];
     at += (size_t)sizes[0] + sizes[1];
-    if (is_reserved(name))
+    if (files_is_reserved_xattr(name))
       return fail(error, TREE_PROTOCOL, 0, "attribute %s is reserved", name);
     int status;
     if (fd >= 0) {

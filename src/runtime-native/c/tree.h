@@ -30,6 +30,12 @@ enum tree_stage {
   TREE_CHANGED = 12,
   /* A layer has something that cannot be in a tar. */
   TREE_UNSUPPORTED = 13,
+  /* An archive is malformed; the detail says how. */
+  TREE_ARCHIVE = 14,
+  /* An archive has more of something than is allowed. */
+  TREE_LIMIT = 15,
+  /* A path of an archive leads out of the root. */
+  TREE_ESCAPE = 16,
 };
 
 struct tree {

@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { BuildError } from '../../../src/core/errors.ts';
 import { applyLayer } from '../../../src/layer/apply.ts';
-import { MergedView } from '../../../src/snapshot/view.ts';
 import type { RawEntry } from '../../layer/support.ts';
 import { chunked, nativeFiles, pax, picture, tarOf } from '../../layer/support.ts';
 import type { ContainerRig } from '../../support/container.ts';
@@ -149,8 +148,7 @@ containerSuite('escapes: layers', (test) => {
       );
       let found: string | readonly string[];
       try {
-        const view = new MergedView([{ dir: lower, opaqueDirs: [] }]);
-        await applyLayer(files, chunked(tarOf(...entries), 4096), upper, { lower: view });
+        await applyLayer(files, chunked(tarOf(...entries), 4096), upper, { lower: [lower] });
         found = picture(upper, { times: false });
       } catch (error) {
         if (!(error instanceof BuildError)) throw error;

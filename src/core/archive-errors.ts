@@ -1,5 +1,5 @@
 /** What can be wrong with an archive. */
-import { BuildError } from '../core/errors.ts';
+import { BuildError } from './errors.ts';
 
 export function invalidArchive(reason: string, cause?: unknown): BuildError {
   return new BuildError('invalid-archive', `Cannot read the archive: ${reason}`, cause === undefined ? {} : { cause });
