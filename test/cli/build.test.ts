@@ -131,7 +131,7 @@ for (const url of [
   'github.com/a/b',
 ]) {
   test(`takes ${url} as a remote context, and its Dockerfile from there`, async () => {
-    const request = await requested(['-f', 'a/b', url]);
+    const request = await requested(['-f', 'a/b', url], { env: { SSH_AUTH_SOCK: '/run/agent' } });
     assert.equal(request.context, { kind: 'remote', url });
     assert.equal(request.dockerfile, { kind: 'path', path: 'a/b', shown: 'a/b' });
   });
