@@ -19,5 +19,7 @@ int oci_main(int argc, char **argv) __attribute__((weak));
 
 /* Whether the word is one of those commands, or a flag before one. */
 bool oci_is_command(const char *word);
+/* Runs a program as root of a user namespace. */
+int unshare_main(int argc, char **argv) __attribute__((weak));
 
 #endif

@@ -17,6 +17,7 @@ static const struct command commands[] = {
     {"oci", oci_main},
     {"pack", pack_main},
     {"serve", serve_main},
+    {"unshare", unshare_main},
     {"worker", worker_main},
 };
 

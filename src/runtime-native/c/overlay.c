@@ -10,20 +10,9 @@
 
 #include "cleanup.h"
 #include "syscalls.h"
+#include "userns.h"
 
-bool overlay_uses_user_xattrs(void) {
-  static int known = -1;
-  if (known < 0) {
-    unsigned inside = 1, outside = 1, count = 0;
-    FILE *map = fopen("/proc/self/uid_map", "re");
-    bool initial = map != NULL && fscanf(map, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 &&
-                   outside == 0 && count == UINT_MAX;
-    if (map != NULL)
-      fclose(map);
-    known = !initial;
-  }
-  return known != 0;
-}
+bool overlay_uses_user_xattrs(void) { return !userns_is_initial(); }
 
 const char *overlay_opaque_xattr(void) {
   return overlay_uses_user_xattrs() ? "user.overlay.opaque" : "trusted.overlay.opaque";
