@@ -3,13 +3,19 @@ import type { Writable } from 'node:stream';
 import type { EngineOptions } from '../engine/types.ts';
 import { main } from './main.ts';
 import { cancelledBy, statusOfSignal } from './report.ts';
+import { outerUid } from './root.ts';
 import type { CliDeps, OutputStream } from './types.ts';
+
+export interface ProcessOptions {
+  /** Makes a process of an ordinary user anew, as root of a user namespace, where it can; see bin/rootless.js. */
+  readonly becomeRoot?: () => void;
+}
 
 /**
  * Runs the command line of this process and exits. The first SIGINT or SIGTERM cancels what is running and waits for its
  * clean-up; the second one ends the process at once.
  */
-export async function runProcess(): Promise<void> {
+export async function runProcess({ becomeRoot }: ProcessOptions = {}): Promise<void> {
   const controller = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
@@ -19,14 +25,17 @@ export async function runProcess(): Promise<void> {
   }
   const onPipeClosed = (): void => controller.abort(cancelledBy('SIGPIPE'));
   const deps: CliDeps = {
-    createEngine: async (options: EngineOptions) => (await import('../engine.ts')).createEngine(options),
+    createEngine: async (options: EngineOptions) => {
+      becomeRoot?.();
+      return (await import('../engine.ts')).createEngine(options);
+    },
     inspector: async () => (await import('../engine.ts')).inspector,
     stdin: () => process.stdin,
     stdout: outputOf(process.stdout, onPipeClosed),
     stderr: outputOf(process.stderr, () => undefined),
     signal: controller.signal,
     cwd: process.cwd(),
-    uid: process.getuid?.() ?? 0,
+    uid: outerUid(process.getuid?.() ?? 0, process.env),
     now: () => Date.now(),
   };
   const status = await main(process.argv.slice(2), process.env, deps);

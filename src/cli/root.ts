@@ -1,4 +1,5 @@
 /** Where the store is. */
+import { readFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { BuildError } from '../core/errors.ts';
 import type { Environment } from './types.ts';
@@ -24,6 +25,21 @@ export function storeRoot(flag: string | undefined, env: Environment, cwd: strin
     });
   }
   return resolve(cwd, home, '.local/share/tsbuild');
+}
+
+/**
+ * Who runs tsbuild: `uid`, or the user outside where that is root of a namespace that tsbuild made for the user. A variable that came
+ * from somewhere else says nothing: the user must be the namespace's root.
+ */
+export function outerUid(uid: number, env: Environment, readMap: () => string = readUidMap): number {
+  const outer = env['TSBUILD_ROOTLESS_UID'];
+  if (uid !== 0 || outer === undefined || !/^\d+$/.test(outer)) return uid;
+  const [, first, mapped] = /^\s*(\d+)\s+(\d+)\s/.exec(readMap()) ?? [];
+  return first === '0' && mapped === outer ? Number(outer) : uid;
+}
+
+function readUidMap(): string {
+  return readFileSync('/proc/self/uid_map', 'latin1');
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

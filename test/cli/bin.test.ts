@@ -135,7 +135,7 @@ test(
   'says what to do when it is not built',
   rigTest(async ({ dir }) => {
     await mkdir(dir.join('bin'));
-    for (const name of ['tsbuild', 'patience.js', 'package.json'])
+    for (const name of ['tsbuild', 'patience.js', 'rootless.js', 'package.json'])
       await copyFile(`${dirname(BIN)}/${name}`, dir.join(`bin/${name}`));
     const { code, stderr } = await start(dir, ['images'], dir.join('bin/tsbuild')).ended;
     assert.equal([code, stderr], [1, 'ERROR: tsbuild is not built yet: run "npm run build" in its directory first\n']);

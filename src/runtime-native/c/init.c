@@ -26,6 +26,7 @@
 #include "stage.h"
 #include "state_pid.h"
 #include "syscalls.h"
+#include "userns.h"
 
 /* Waits for the supervisor to go on; -1 when it is gone. */
 static int wait_for_supervisor(const struct init *init) {
@@ -58,6 +59,7 @@ static int isolate(const struct init *init, struct error *error) {
     return fail(error, STAGE_ISOLATION, errno, "session");
   if (namespaces_enter(init->spec, init->joins, error) < 0)
     return -1;
+  userns_read();
   if ((init->spec->namespaces & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
     return fail(error, STAGE_ISOLATION, errno, "cgroup namespace");
   if (set_propagation(init->spec, error) < 0)

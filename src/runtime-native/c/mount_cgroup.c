@@ -10,6 +10,7 @@
 #include "mounts.h"
 #include "stage.h"
 #include "syscalls.h"
+#include "userns.h"
 
 static int open_view(const char *path, uint64_t flags, struct error *error) {
   cleanup_fd int view =
@@ -29,7 +30,8 @@ int mount_cgroup_open(const struct mount_spec *mount, const struct container_spe
   const uint64_t flags = mount->flags.set;
   switch (cgroup->version) {
   case CGROUP_NONE:
-    return -1;
+    /* Nothing to show; but where /sys is the host's, its groups are none of the container's business (CVE-2022-0492). */
+    return userns_is_initial() ? -1 : open_new("tmpfs", NULL, flags, error);
   case CGROUP_V1:
     /* A view of each group that the container has; of the others it would show what else runs on the machine. */
     for (size_t i = 0; i < cgroup->count; i++) {

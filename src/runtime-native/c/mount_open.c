@@ -1,6 +1,7 @@
 /* Making a mount of each kind; see mounts.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "cleanup.h"
@@ -9,10 +10,14 @@
 #include "overlay.h"
 #include "stage.h"
 #include "syscalls.h"
+#include "userns.h"
 
 static int open_bind(const struct mount_spec *mount, struct error *error) {
-  int fd = sys_open_tree(AT_FDCWD, mount->source,
-                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (mount->recursive ? AT_RECURSIVE : 0));
+  const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+  int fd = sys_open_tree(AT_FDCWD, mount->source, flags | (mount->recursive ? AT_RECURSIVE : 0));
+  /* In a user namespace what the host has covered by a mount stays covered (mount_namespaces(7)). */
+  if (fd < 0 && errno == EINVAL && !userns_is_initial())
+    fd = sys_open_tree(AT_FDCWD, mount->source, flags | AT_RECURSIVE);
   return fd < 0 ? fail(error, STAGE_SOURCE, errno, "%s", mount->source) : fd;
 }
 
@@ -39,8 +44,27 @@ static uint64_t first_flags(const struct mount_spec *mount) {
   return mount->takes_mode ? mount->flags.set & ~(uint64_t)MOUNT_ATTR_RDONLY : mount->flags.set;
 }
 
+/*
+ * A file system that the kernel does not make in a user namespace: proc where parts of the present one are covered, as in
+ * another container, and sysfs where the network is the host's. The container then gets the host's, with what is mounted
+ * there: of proc, the processes of the whole machine by the ids that it knows them by.
+ */
+static int bind_host(const struct mount_spec *mount) {
+  const bool is_proc = strcmp(mount->type, "proc") == 0;
+  if (!is_proc && strcmp(mount->type, "sysfs") != 0) {
+    errno = EPERM;
+    return -1;
+  }
+  const uint64_t flags = mount->flags.set | (is_proc ? 0 : MOUNT_ATTR_RDONLY);
+  cleanup_fd int fd = sys_open_tree(AT_FDCWD, is_proc ? "/proc" : "/sys",
+                                    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+  return fd < 0 || mount_set_flags(fd, flags, true) < 0 ? -1 : steal_fd(&fd);
+}
+
 static int open_fs(const struct mount_spec *mount, struct error *error) {
   int fd = mount_fs_open(mount->type, mount->source, mount->options, (unsigned)first_flags(mount));
+  if (fd < 0 && errno == EPERM && !userns_is_initial())
+    fd = bind_host(mount);
   return fd < 0 ? fail(error, STAGE_MOUNT, errno, "%s at %s", mount->type, mount->target) : fd;
 }
 

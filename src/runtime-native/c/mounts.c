@@ -10,6 +10,7 @@
 #include "mount_fs.h"
 #include "stage.h"
 #include "syscalls.h"
+#include "userns.h"
 
 #define COUNT(array) (sizeof array / sizeof array[0])
 
@@ -27,12 +28,14 @@ static bool is_at(const struct mount_spec *mount, const char *type, const char *
 /* The devices are made before it is attached, where nobody else can change them. */
 static int open_dev(const struct container_spec *spec, struct mount_set *set, int mount, struct error *error) {
   set->dev = mount;
-  return devices_make(mount, spec, error);
+  return devices_make(mount, spec, set->devices, error);
 }
 
 int mounts_open(const struct container_spec *spec, const struct cgroup *cgroup, struct mount_set *set,
                 struct error *error) {
   memset(set, -1, sizeof *set);
+  if (devices_open(spec, set->devices, error) < 0)
+    return -1;
   for (size_t i = 0; i < spec->mount_count; i++) {
     const struct mount_spec *mount = &spec->mounts[i];
     set->mounts[i] = mount->kind == MOUNT_CGROUP ? mount_cgroup_open(mount, spec, cgroup, set, error)
@@ -50,6 +53,9 @@ int mounts_open(const struct container_spec *spec, const struct cgroup *cgroup, 
   }
   if (set->proc < 0 && (set->proc = open_proc(error)) < 0)
     return -1;
+  /* With devices of the host there is none in it yet. */
+  if (set->dev >= 0 && !userns_is_initial())
+    return 0;
   return (set->null = devices_open_null(set->dev, error)) < 0 ? -1 : 0;
 }
 
@@ -119,6 +125,14 @@ static int attach(int mount, const struct mount_spec *spec, const struct mount_s
   return mount_attach(mount, target) < 0 ? fail(error, STAGE_MOUNT, errno, "%s", spec->target) : 0;
 }
 
+static int attach_devices(const struct container_spec *spec, struct mount_set *set, struct error *error) {
+  if (devices_attach(set->dev, spec, set->devices, error) < 0)
+    return -1;
+  if (set->null < 0)
+    set->null = devices_open_null(set->dev, error);
+  return set->null < 0 ? -1 : 0;
+}
+
 int mounts_attach(const struct container_spec *spec, const struct cgroup *cgroup, struct mount_set *set,
                   struct target_maker *maker, struct error *error) {
   for (size_t i = 0; i < spec->mount_count; i++) {
@@ -134,6 +148,8 @@ int mounts_attach(const struct container_spec *spec, const struct cgroup *cgroup
         continue;
       return -1;
     }
+    if (fd == set->dev && attach_devices(spec, set, error) < 0)
+      return -1;
     if (mount->kind == MOUNT_CGROUP && mount_cgroup_fill(mount, cgroup, fd, set, error) < 0)
       return -1;
   }
@@ -141,5 +157,7 @@ int mounts_attach(const struct container_spec *spec, const struct cgroup *cgroup
     return 0;
   /* The devices of a container without a /dev of its own go to where its root has it. */
   cleanup_fd int dev = target_open(maker, "/dev", true, STAGE_TARGET, error);
-  return dev < 0 ? -1 : devices_make(dev, spec, error);
+  if (dev < 0 || devices_make(dev, spec, set->devices, error) < 0)
+    return -1;
+  return devices_attach(dev, spec, set->devices, error);
 }

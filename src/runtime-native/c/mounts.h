@@ -19,6 +19,8 @@ struct mount_set {
   int sys;
   int dev;
   int pts;
+  /* Devices of the host where none can be made, in the order of the description. */
+  int devices[SPEC_DEVICES_MAX];
   /* The null device that was made here, for masks; never the one found at a path. */
   int null;
 };

@@ -8,6 +8,7 @@
 
 #include "stage.h"
 #include "syscalls.h"
+#include "userns.h"
 
 #define BIT(capability) (UINT64_C(1) << (capability))
 
@@ -66,8 +67,11 @@ int privileges_drop(const struct identity *identity, const struct capability_set
   const bool keep = identity->uid == 0 || !asked->only_root;
   if (keep && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
     return fail(error, STAGE_CAPABILITIES, errno, "keepcaps");
-  /* Also when there is only the primary group: the caller's own must go (CVE-2022-36109). */
-  if (setgroups(identity->group_count, identity->groups) < 0)
+  /*
+   * Also when there is only the primary group: the caller's own must go (CVE-2022-36109), unless the namespace's maker could
+   * use that to get rid of one that denies something.
+   */
+  if (userns_may_set_groups() && setgroups(identity->group_count, identity->groups) < 0)
     return fail(error, STAGE_IDENTITY, errno, "setgroups");
   if (setresgid(identity->gid, identity->gid, identity->gid) < 0)
     return fail(error, STAGE_IDENTITY, errno, "gid %u", identity->gid);

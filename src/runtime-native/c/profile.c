@@ -13,6 +13,8 @@
 #include "cleanup.h"
 #include "stage.h"
 #include "syscalls.h"
+#include "terminal.h"
+#include "userns.h"
 
 #define COUNT(array) (sizeof array / sizeof array[0])
 #define NO_DEVICE_CODE (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
@@ -23,19 +25,20 @@ static const char *const masked[] = {
     "/proc/timer_list",  "/proc/timer_stats", "/sys/firmware",    "/sys/devices/virtual/powercap"};
 static const char *const readonly[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 
-#define DEVICE(name, mode, major, minor) {"/dev/" name, mode, major, minor, 0, 0}
+#define DEVICE(name, mode, major, minor) {"/dev/" name, mode, major, minor, 0, 0, false}
+#define OPTIONAL(name, mode, major, minor) {"/dev/" name, mode, major, minor, 0, 0, true}
 static const struct device_spec devices[] = {
     DEVICE("null", S_IFCHR | 0666, 1, 3),    DEVICE("zero", S_IFCHR | 0666, 1, 5),
     DEVICE("full", S_IFCHR | 0666, 1, 7),    DEVICE("random", S_IFCHR | 0666, 1, 8),
     DEVICE("urandom", S_IFCHR | 0666, 1, 9), DEVICE("tty", S_IFCHR | 0666, 5, 0),
     /* From here on for insecure containers only. */
-    DEVICE("kmsg", S_IFCHR | 0644, 1, 11),   DEVICE("cuse", S_IFCHR | 0600, 10, 203),
-    DEVICE("fuse", S_IFCHR | 0666, 10, 229), DEVICE("kvm", S_IFCHR | 0660, 10, 232),
-    DEVICE("net/tun", S_IFCHR | 0666, 10, 200), DEVICE("loop-control", S_IFCHR | 0660, 10, 237),
-    DEVICE("loop0", S_IFBLK | 0660, 7, 0),   DEVICE("loop1", S_IFBLK | 0660, 7, 1),
-    DEVICE("loop2", S_IFBLK | 0660, 7, 2),   DEVICE("loop3", S_IFBLK | 0660, 7, 3),
-    DEVICE("loop4", S_IFBLK | 0660, 7, 4),   DEVICE("loop5", S_IFBLK | 0660, 7, 5),
-    DEVICE("loop6", S_IFBLK | 0660, 7, 6),   DEVICE("loop7", S_IFBLK | 0660, 7, 7),
+    OPTIONAL("kmsg", S_IFCHR | 0644, 1, 11),   OPTIONAL("cuse", S_IFCHR | 0600, 10, 203),
+    OPTIONAL("fuse", S_IFCHR | 0666, 10, 229), OPTIONAL("kvm", S_IFCHR | 0660, 10, 232),
+    OPTIONAL("net/tun", S_IFCHR | 0666, 10, 200), OPTIONAL("loop-control", S_IFCHR | 0660, 10, 237),
+    OPTIONAL("loop0", S_IFBLK | 0660, 7, 0),   OPTIONAL("loop1", S_IFBLK | 0660, 7, 1),
+    OPTIONAL("loop2", S_IFBLK | 0660, 7, 2),   OPTIONAL("loop3", S_IFBLK | 0660, 7, 3),
+    OPTIONAL("loop4", S_IFBLK | 0660, 7, 4),   OPTIONAL("loop5", S_IFBLK | 0660, 7, 5),
+    OPTIONAL("loop6", S_IFBLK | 0660, 7, 6),   OPTIONAL("loop7", S_IFBLK | 0660, 7, 7),
 };
 #define SECURE_DEVICES 6
 
@@ -82,7 +85,8 @@ static void add_standard(const struct profile *profile, struct container_spec *s
   mount = add_fs(list, "devpts", "devpts", "/dev/pts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
   add_option(mount, "ptmxmode", "0666");
   add_option(mount, "mode", "0620");
-  add_option(mount, "gid", "5");
+  if (userns_has_gid(TTY_GROUP))
+    add_option(mount, "gid", "5");
   mount = add_fs(list, "tmpfs", "shm", "/dev/shm", NO_DEVICE_CODE);
   add_option(mount, "mode", "1777");
   add_option(mount, "size", spec_format(spec, "%" PRIu64, profile->shm_size_bytes));

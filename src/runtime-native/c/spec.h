@@ -102,7 +102,11 @@ struct device_spec {
   unsigned minor;
   uid_t uid;
   gid_t gid;
+  /* Where it cannot be made and the host has none, there is none. */
+  bool is_optional;
 };
+
+#define SPEC_DEVICES_MAX 256
 
 /* Which devices the processes may use. Of several rules for one device the last counts. */
 struct device_rule {

@@ -7,12 +7,11 @@
 #include "mount_fs.h"
 #include "stage.h"
 #include "syscalls.h"
+#include "userns.h"
 
 #ifndef TIOCGPTPEER
 #define TIOCGPTPEER _IO('T', 0x41)
 #endif
-
-#define TTY_GROUP 5
 
 /* A mount of the slave by descriptor; by path it could be another file by now. */
 static int bind_console(const struct mount_set *mounts, int slave, struct error *error) {
@@ -39,7 +38,8 @@ int terminal_open(const struct mount_set *mounts, const struct identity *identit
     return fail(error, STAGE_TERMINAL, errno, "slave");
   if (size->ws_row != 0 && ioctl(master, TIOCSWINSZ, size) < 0)
     return fail(error, STAGE_TERMINAL, errno, "size");
-  if (fchown(slave, identity->uid, TTY_GROUP) < 0 || fchmod(slave, 0620) < 0)
+  const gid_t group = userns_has_gid(TTY_GROUP) ? TTY_GROUP : (gid_t)-1;
+  if (fchown(slave, identity->uid, group) < 0 || fchmod(slave, 0620) < 0)
     return fail(error, STAGE_TERMINAL, errno, "owner");
   if (mounts->dev >= 0 && bind_console(mounts, slave, error) < 0)
     return -1;

@@ -8,6 +8,9 @@
 #include "identity.h"
 #include "mounts.h"
 
+/* Group tty of Linux systems. */
+#define TTY_GROUP 5
+
 struct terminal {
   int master;
   int slave;

@@ -1,23 +1,17 @@
 /*
- * `tsbuild-runtime unshare [--die-with-parent] -- PROGRAM ARGS`: the program as root of a user namespace and a mount
+ * `tsbuild-runtime unshare -- PROGRAM ARGS`: the program as root of a user namespace and a mount
  * namespace of its own, in the same process: signals, terminal, stdio and the exit status are the program's.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "cleanup.h"
 #include "commands.h"
-#include "io.h"
 #include "map_ids.h"
 
 /* ExitStatus.engine of src/core/errors.ts. */
@@ -65,11 +59,8 @@ static int become_root(void) {
 }
 
 int unshare_main(int argc, char **argv) {
-  bool die_with_parent = argc > 1 && strcmp(argv[1], "--die-with-parent") == 0;
-  int separator = die_with_parent ? 2 : 1;
-  if (argc <= separator + 1 || strcmp(argv[separator], "--") != 0)
+  if (argc < 3 || strcmp(argv[1], "--") != 0)
     return 2;
-  const pid_t parent = getppid();
   const uid_t uid = geteuid();
   const gid_t gid = getegid();
 
@@ -87,10 +78,7 @@ int unshare_main(int argc, char **argv) {
   snprintf(owner, sizeof owner, "%u", uid);
   if (setenv(OWNER_VARIABLE, owner, 1) < 0)
     return refuse("environment", errno);
-  /* After the change of ids, which clears it; a parent that went before that is seen by its child's new parent. */
-  if (die_with_parent && (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent))
-    return STATUS_ENGINE;
-  execvp(argv[separator + 1], argv + separator + 1);
-  fprintf(stderr, "ERROR: Cannot run \"%s\": %s\n", argv[separator + 1], strerror(errno));
+  execvp(argv[2], argv + 2);
+  fprintf(stderr, "ERROR: Cannot run \"%s\": %s\n", argv[2], strerror(errno));
   return STATUS_ENGINE;
 }

@@ -1,9 +1,15 @@
-/* The user namespace that this process is in, and which ids it has; read once, from /proc. */
+/* The user namespace that this process is in, and which ids it has. */
 #ifndef TSBUILD_USERNS_H
 #define TSBUILD_USERNS_H
 
 #include <stdbool.h>
 #include <sys/types.h>
+
+/*
+ * Reads them from /proc, as the others here do when they are first called: for a process that is about to leave the host's
+ * /proc behind, or that has entered another namespace.
+ */
+void userns_read(void);
 
 /* Whether it is the machine's own, in which root is the machine's root and every id exists. */
 bool userns_is_initial(void);
