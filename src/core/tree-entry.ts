@@ -12,6 +12,21 @@ const TYPES: Readonly<Record<number, EntryType>> = {
   0o140000: 'socket',
 };
 
+/** What an entry of a layer is meant to be, where this user cannot make it so: c/wanted.h tells how it is kept. */
+export interface WantedEntry {
+  readonly uid: number;
+  readonly gid: number;
+  /** Of what is an empty file meanwhile. */
+  readonly device?: { readonly type: 'character' | 'block'; readonly major: number; readonly minor: number };
+}
+
+/** The entry as it is meant. */
+export function wantedEntryOf(entry: TreeEntry, { uid, gid, device }: WantedEntry): TreeEntry {
+  if (device === undefined) return { ...entry, uid, gid };
+  const { type, major, minor } = device;
+  return { ...entry, type, uid, gid, size: 0, device: { major, minor } };
+}
+
 /** The entry of a file on the host, by its own `lstat`. */
 export function treeEntryOf(stats: BigIntStats): TreeEntry {
   const mode = Number(stats.mode);

@@ -9,12 +9,14 @@ import { digestOf } from '../core/digest.ts';
 import { BuildError } from '../core/errors.ts';
 import { decodeLatin1Path, encodePath } from '../core/path-bytes.ts';
 import { compareBytes } from '../core/paths.ts';
+import type { WantedEntry } from '../core/tree-entry.ts';
 import { layerError } from './files-errors.ts';
 import { decodeReply } from './files-wire.ts';
 
 export interface ScannedLayer {
   readonly opaqueDirs: readonly string[];
   readonly xattrs: ReadonlyMap<string, Digest>;
+  readonly wanted: ReadonlyMap<string, WantedEntry>;
   readonly fingerprint: string;
 }
 
@@ -104,14 +106,28 @@ function readAnswer(text: string): ScannedLayer {
   const fingerprint = fields.pop() ?? '';
   const opaqueDirs: string[] = [];
   const xattrs = new Map<string, Digest>();
+  const wanted = new Map<string, WantedEntry>();
   const next = fields.values();
   for (const field of next) {
     const path = decodeLatin1Path(field.slice(1));
+    const value = field.startsWith('o') ? '' : (next.next().value ?? '');
     if (field.startsWith('o')) opaqueDirs.push(path);
+    else if (field.startsWith('w')) wanted.set(path, readWanted(value));
     // File systems list attributes in no particular order.
-    else xattrs.set(path, digestOf((next.next().value ?? '').split(',').sort(compareBytes).join('\n')));
+    else xattrs.set(path, digestOf(value.split(',').sort(compareBytes).join('\n')));
   }
-  return { opaqueDirs, xattrs, fingerprint };
+  return { opaqueDirs, xattrs, wanted, fingerprint };
+}
+
+/** `UID:GID`, with `:c:MAJOR:MINOR` or `:b:…` after it for a device. */
+function readWanted(text: string): WantedEntry {
+  const [uid, gid, type, major, minor] = text.split(':');
+  const owner = { uid: Number(uid), gid: Number(gid) };
+  if (type === undefined) return owner;
+  return {
+    ...owner,
+    device: { type: type === 'c' ? 'character' : 'block', major: Number(major), minor: Number(minor) },
+  };
 }
 
 /** The pipes of a child process are sockets. */

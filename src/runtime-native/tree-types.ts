@@ -10,6 +10,7 @@
  * part is never followed unless `through` says so. Missing parents are made with mode 0755, owner 0:0.
  */
 import type { DiffID, Digest } from '../core/digest.ts';
+import type { WantedEntry } from '../core/tree-entry.ts';
 import type { RootfsSpec } from './types.ts';
 
 export interface Metadata {
@@ -114,11 +115,12 @@ export interface NativeFiles {
   unpackLayer(tar: LayerSource, upper: string, options: UnpackOptions): Promise<UnpackedLayer>;
   /**
    * One walk over a layer directory: its opaque directories, as rooted paths; digests of the attributes that a copy keeps, by the paths that
-   * have any; and what tells the layer from an incomplete copy.
+   * have any; what is meant to be something else than it is; and what tells the layer from an incomplete copy.
    */
   scanLayer(dir: string): Promise<{
     readonly opaqueDirs: readonly string[];
     readonly xattrs: ReadonlyMap<string, Digest>;
+    readonly wanted?: ReadonlyMap<string, WantedEntry>;
     readonly fingerprint: string;
   }>;
   /** Removes a tree of the host, whatever the modes of its directories; no error if it does not exist. */

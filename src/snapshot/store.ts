@@ -29,6 +29,7 @@ import type { Digest, DiffID } from '../core/digest.ts';
 import { asDiffID, hexOf, isDigest } from '../core/digest.ts';
 import { errnoOf } from '../core/errors.ts';
 import { compareBytes } from '../core/paths.ts';
+import type { WantedEntry } from '../core/tree-entry.ts';
 import { storeError } from '../core/store-errors.ts';
 import { currentOwner, isAbandoned, ownedName } from '../core/owner.ts';
 import type { ActiveSnapshot, LayerDigest, LayerScan, Snapshot, SnapshotId, SnapshotStore } from './types.ts';
@@ -53,6 +54,7 @@ interface Meta {
   readonly opaqueDirs: readonly string[];
   /** Absent where there are none, and in what earlier versions wrote. */
   readonly xattrs?: readonly (readonly [path: string, digest: Digest])[];
+  readonly wanted?: readonly (readonly [path: string, wanted: WantedEntry])[];
 }
 
 const ID = /^[a-z0-9]+$/;
@@ -98,7 +100,7 @@ class DirectorySnapshotStore implements SnapshotStore {
   }
 
   private async commit(id: string, dir: string): Promise<Snapshot> {
-    const { fingerprint, opaqueDirs, xattrs } = await this.options.scanLayer(join(dir, 'fs'));
+    const { fingerprint, opaqueDirs, xattrs, wanted } = await this.options.scanLayer(join(dir, 'fs'));
     await this.removeWork(join(dir, 'work'));
     const meta: Meta = {
       version: 1,
@@ -107,6 +109,7 @@ class DirectorySnapshotStore implements SnapshotStore {
       fingerprint,
       opaqueDirs,
       ...(xattrs.size > 0 && { xattrs: [...xattrs] }),
+      ...(wanted !== undefined && wanted.size > 0 && { wanted: [...wanted] }),
     };
     writeFileSync(join(dir, 'meta.json'), JSON.stringify(meta));
     renameSync(dir, this.committedPath(id));
@@ -223,9 +226,16 @@ class DirectorySnapshotStore implements SnapshotStore {
   }
 
   private snapshot(id: string, meta: Meta): Snapshot {
-    const { createdAtMs, opaqueDirs, xattrs = [] } = meta;
+    const { createdAtMs, opaqueDirs, xattrs = [], wanted } = meta;
     const dir = join(this.committedPath(id), 'fs');
-    return { id: id as SnapshotId, dir, createdAtMs, opaqueDirs, xattrs: new Map(xattrs) };
+    return {
+      id: id as SnapshotId,
+      dir,
+      createdAtMs,
+      opaqueDirs,
+      xattrs: new Map(xattrs),
+      ...(wanted !== undefined && { wanted: new Map(wanted) }),
+    };
   }
 
   private replaceFile(path: string, text: string): void {

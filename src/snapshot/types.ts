@@ -12,6 +12,7 @@
  * directory that hides everything below it has the attribute `trusted.overlay.opaque` (`user.overlay.opaque` rootless).
  */
 import type { Digest, DiffID } from '../core/digest.ts';
+import type { WantedEntry } from '../core/tree-entry.ts';
 
 declare const brand: unique symbol;
 /** Name of a committed snapshot: `[a-z0-9]+`. */
@@ -37,12 +38,15 @@ export interface Snapshot {
   readonly opaqueDirs: readonly string[];
   /** `TreeEntry.xattrDigest` by rooted path; empty for a snapshot of a store that did not keep them yet. */
   readonly xattrs: ReadonlyMap<string, Digest>;
+  /** By rooted path, what is meant to be something else than it is; absent where nothing is. */
+  readonly wanted?: ReadonlyMap<string, WantedEntry>;
 }
 
 /** What a walk over a layer directory finds out; the native binary fulfils it. */
 export interface LayerScan {
   readonly opaqueDirs: readonly string[];
   readonly xattrs: ReadonlyMap<string, Digest>;
+  readonly wanted?: ReadonlyMap<string, WantedEntry>;
   /** Equal for two walks that saw the same names, types, owners, modes, sizes and times. */
   readonly fingerprint: string;
 }

@@ -11,7 +11,8 @@ import { errnoOf } from '../core/errors.ts';
 import { decodeLatin1Path, decodePath, fsPath } from '../core/path-bytes.ts';
 import { baseName, compareBytes, parentPath } from '../core/paths.ts';
 import type { FileTree, TreeEntry } from '../core/tree.ts';
-import { treeEntryOf } from '../core/tree-entry.ts';
+import type { WantedEntry } from '../core/tree-entry.ts';
+import { treeEntryOf, wantedEntryOf } from '../core/tree-entry.ts';
 import type { LayerScan } from './types.ts';
 
 /** A layer directory in overlay form with its opaque directories as rooted paths; a `Snapshot` is one. */
@@ -19,12 +20,14 @@ export interface ViewLayer {
   readonly dir: string;
   readonly opaqueDirs: readonly string[];
   readonly xattrs?: ReadonlyMap<string, Digest>;
+  readonly wanted?: ReadonlyMap<string, WantedEntry>;
 }
 
 interface Layer {
   readonly dir: string;
   readonly opaque: ReadonlySet<string>;
   readonly xattrs: ReadonlyMap<string, Digest>;
+  readonly wanted: ReadonlyMap<string, WantedEntry> | undefined;
 }
 
 interface Node {
@@ -48,7 +51,12 @@ export class MergedView implements FileTree {
   /** `layers`: lowest first. */
   constructor(layers: readonly ViewLayer[]) {
     const highestFirst = layers
-      .map(({ dir, opaqueDirs, xattrs = NONE }): Layer => ({ dir, opaque: new Set(opaqueDirs), xattrs }))
+      .map(({ dir, opaqueDirs, xattrs = NONE, wanted }): Layer => ({
+        dir,
+        opaque: new Set(opaqueDirs),
+        xattrs,
+        wanted,
+      }))
       .reverse();
     const [top] = highestFirst;
     const entry = top === undefined ? EMPTY_ROOT : entryOf(lstatSync(top.dir, { bigint: true }));
@@ -108,8 +116,8 @@ export async function openView(
   lower: readonly ViewLayer[],
   top: { readonly dir: string; readonly scanLayer: (dir: string) => Promise<LayerScan> },
 ): Promise<MergedView> {
-  const { opaqueDirs, xattrs } = await top.scanLayer(top.dir);
-  return new MergedView([...lower, { dir: top.dir, opaqueDirs, xattrs }]);
+  const { opaqueDirs, xattrs, wanted } = await top.scanLayer(top.dir);
+  return new MergedView([...lower, { dir: top.dir, opaqueDirs, xattrs, ...(wanted !== undefined && { wanted }) }]);
 }
 
 function find(parent: Node, path: string): Node | undefined {
@@ -126,7 +134,7 @@ function find(parent: Node, path: string): Node | undefined {
     const isDirectory = stats.isDirectory();
     // A non-directory below a directory is hidden by it, with everything further down.
     if (entry !== undefined && !isDirectory) break;
-    entry ??= entryOf(stats, layer.xattrs.get(path));
+    entry ??= entryOf(stats, layer.xattrs.get(path), layer.wanted?.get(path));
     layers.push(layer);
     if (!isDirectory || layer.opaque.has(path)) break;
   }
@@ -164,7 +172,8 @@ function isWhiteout(stats: BigIntStats): boolean {
   return stats.rdev === 0n && stats.isCharacterDevice();
 }
 
-function entryOf(stats: BigIntStats, xattrDigest?: Digest): TreeEntry {
-  const entry = treeEntryOf(stats);
+function entryOf(stats: BigIntStats, xattrDigest?: Digest, wanted?: WantedEntry): TreeEntry {
+  const found = treeEntryOf(stats);
+  const entry = wanted === undefined ? found : wantedEntryOf(found, wanted);
   return xattrDigest === undefined ? entry : { ...entry, xattrDigest };
 }

@@ -16,6 +16,8 @@
 
 #define ACKNOWLEDGED 1
 
+int files_beside(int layer) { return openat(layer, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC); }
+
 int files_mount(const struct overlay_spec *overlay, struct error *error) {
   /* Only for kernels where overlay_mount has to attach the mount for a moment. */
   if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
@@ -28,10 +30,10 @@ int files_mount(const struct overlay_spec *overlay, struct error *error) {
 }
 
 /* A root is a directory, or an overlay that nobody else sees: it is never attached to a mount namespace. */
-static int open_root(int argc, char **argv, struct error *error) {
+static int open_root(int argc, char **argv, int *beside, struct error *error) {
   if (argc == 3 && strcmp(argv[1], "directory") == 0) {
     int fd = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? fail(error, TREE_ROOT, errno, "%s", argv[2]) : fd;
+    return fd < 0 || (*beside = files_beside(fd)) < 0 ? fail(error, TREE_ROOT, errno, "%s", argv[2]) : fd;
   }
   if (argc >= 5 && strcmp(argv[1], "overlay") == 0) {
     struct overlay_spec overlay = {
@@ -40,6 +42,9 @@ static int open_root(int argc, char **argv, struct error *error) {
         .upper = argv[3],
         .work = argv[4],
     };
+    cleanup_fd int upper = open(overlay.upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (upper < 0 || (*beside = files_beside(upper)) < 0)
+      return fail(error, TREE_ROOT, errno, "%s", overlay.upper);
     return files_mount(&overlay, error);
   }
   return fail(error, TREE_PROTOCOL, 0, "unknown kind of root");
@@ -80,7 +85,7 @@ int files_main(int argc, char **argv) {
     return files_unpack(argc - 1, argv + 1);
   struct error error;
   struct files_state state = {.content = files_content, .input = {.fd = STDIN_FILENO}};
-  int root = open_root(argc, argv, &error);
+  int root = open_root(argc, argv, &state.beside, &error);
   if (root < 0) {
     tree_report(STDOUT_FILENO, &error);
     return 1;

@@ -92,6 +92,8 @@ typedef int files_content_source(struct files_state *state, int fd, struct error
 struct files_state {
   struct tree tree;
   files_content_source *content;
+  /* The directory that the layer is in, for its list of what is wanted (wanted.h). */
+  int beside;
   struct files_input input;
   struct files_operation operation;
   struct files_time *times;
@@ -123,6 +125,9 @@ bool files_is_reserved_xattr(const char *name);
 /* Mounts a stack that nobody else sees: its root directory. */
 int files_mount(const struct overlay_spec *overlay, struct error *error);
 
+/* The directory that a layer's is in; -1 with errno. */
+int files_beside(int layer);
+
 /* Tells that what was asked for is done. */
 int files_acknowledge(struct error *error);
 
@@ -143,7 +148,8 @@ int files_set_times(struct files_state *state, struct error *error);
 /*
  * `files scan`: what there is to know of each layer whose path comes on stdin, as a u32 size and the bytes. The answer has a
  * u32 size as well, and fields with zero bytes between them: "o" and the path of an opaque directory; or "x" and the path of an
- * entry with attributes that a copy keeps, then a field with these, each as NAME=VALUE in hexadecimal and ended by a comma; at the end
+ * entry with attributes that a copy keeps, then a field with these, each as NAME=VALUE in hexadecimal and ended by a comma; or "w" and the
+ * path of an entry that is meant to be something else than it is, then a field with that in the form of wanted.h; at the end
  * the fingerprint. One process serves many small layers, since starting one takes longer than a scan.
  */
 int files_scan(void);

@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "files.h"
 #include "overlay.h"
+#include "userns.h"
 
 static int remove_at(struct files_state *state, const struct place *place, struct error *error) {
   const char *path = state->operation.path;
@@ -135,6 +136,14 @@ static int make_link(struct files_state *state, struct error *error) {
   return 0;
 }
 
+/* For a device that cannot be made here (wanted.h). */
+static int make_stand_in(struct files_state *state, const struct place *place, struct error *error) {
+  cleanup_fd int fd = create(place, state->operation.record.mode);
+  if (fd < 0)
+    return fail(error, TREE_CREATE, errno, "%s", state->operation.path);
+  return files_set_metadata(state, fd, error);
+}
+
 static int make_node(struct files_state *state, const struct place *place, struct error *error) {
   const struct files_record *record = &state->operation.record;
   const char *path = state->operation.path;
@@ -147,6 +156,8 @@ static int make_node(struct files_state *state, const struct place *place, struc
     return fail(error, TREE_UNSUPPORTED, 0, "%s", path);
   if (make_room(state, place, false, error) < 0)
     return -1;
+  if (type != S_IFIFO && !userns_is_initial())
+    return make_stand_in(state, place, error);
   if (mknodat(place->parent, place->name, type | (record->mode & 07777), device) < 0)
     return fail(error, TREE_CREATE, errno, "%s", path);
   if (files_set_metadata_at(state, place, error) < 0)

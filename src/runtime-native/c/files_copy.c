@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "files.h"
 #include "io.h"
+#include "wanted.h"
 
 /* Up to here one read and one write are cheaper than asking the kernel to copy. */
 #define SMALL_SIZE (128u << 10)
@@ -74,7 +75,7 @@ int files_open_host(const char *source, struct error *error) {
 
 bool files_is_copied_xattr(const char *name) {
   return strcmp(name, "security.capability") == 0 ||
-         (strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0);
+         (strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0 && strcmp(name, WANTED_XATTR) != 0);
 }
 
 int files_copy_xattrs(int source, int fd, const char *source_path, const char *path, struct error *error) {

@@ -4,17 +4,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "files.h"
+#include "userns.h"
+#include "wanted.h"
 
 #define SYMLINK_TO_FD_MAX 64
 
-/* Overlay's own attributes would let the content of a layer say what is hidden and where. */
+/* Overlay's own attributes would let the content of a layer say what is hidden and where, ours who owns what. */
 bool files_is_reserved_xattr(const char *name) {
-  return strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0;
+  return strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0 ||
+         strcmp(name, WANTED_XATTR) == 0;
 }
 
 /* Sets each attribute on `fd`, or on `place` by its path in /proc where `fd` is negative. */
@@ -59,18 +63,32 @@ static void times_of(const struct files_record *record, struct timespec times[2]
   times[1] = (struct timespec){.tv_sec = record->mtime_sec, .tv_nsec = record->mtime_nsec};
 }
 
+/* Only a directory may have been there before, with an owner that it is not meant to have any more. */
+static int set_wanted(const struct files_record *record, int fd, bool is_directory) {
+  struct wanted wanted = {.uid = record->uid, .gid = record->gid};
+  if (record->op == FILES_NODE) {
+    wanted.type = record->mode & S_IFMT;
+    wanted.device = makedev(record->major, record->minor);
+  }
+  return is_directory || wanted_is_needed(&wanted) ? wanted_set(fd, &wanted) : 0;
+}
+
 int files_set_metadata(struct files_state *state, int fd, struct error *error) {
   const struct files_record *record = &state->operation.record;
   struct stat stat;
   if (fstat(fd, &stat) < 0)
     return fail(error, TREE_METADATA, errno, "%s", state->operation.path);
   mode_t mode = stat.st_mode & 07777;
+  const uid_t uid = wanted_possible_uid(record->uid);
+  const gid_t gid = wanted_possible_gid(record->gid);
   /* The owner first: changing it clears the setuid and setgid bits and capabilities. */
-  if (stat.st_uid != record->uid || stat.st_gid != record->gid) {
-    if (fchown(fd, record->uid, record->gid) < 0)
+  if (stat.st_uid != uid || stat.st_gid != gid) {
+    if (fchown(fd, uid, gid) < 0)
       return fail(error, TREE_METADATA, errno, "%s", state->operation.path);
     mode = 0xffff;
   }
+  if (!userns_is_initial() && set_wanted(record, fd, S_ISDIR(stat.st_mode)) < 0)
+    return fail(error, TREE_METADATA, errno, "%s", state->operation.path);
   if (mode != (record->mode & 07777) && fchmod(fd, record->mode & 07777) < 0)
     return fail(error, TREE_METADATA, errno, "%s", state->operation.path);
   if (set_xattrs(state, fd, NULL, error) < 0)
@@ -87,10 +105,15 @@ int files_set_metadata(struct files_state *state, int fd, struct error *error) {
 int files_set_metadata_at(struct files_state *state, const struct place *place, struct error *error) {
   const struct files_record *record = &state->operation.record;
   const char *path = state->operation.path;
-  if (record->uid != geteuid() || record->gid != getegid() || place->parent_setgid) {
-    if (fchownat(place->parent, place->name, record->uid, record->gid, AT_SYMLINK_NOFOLLOW) < 0)
+  const struct wanted wanted = {.uid = record->uid, .gid = record->gid};
+  const uid_t uid = wanted_possible_uid(record->uid);
+  const gid_t gid = wanted_possible_gid(record->gid);
+  if (uid != geteuid() || gid != getegid() || place->parent_setgid) {
+    if (fchownat(place->parent, place->name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
       return fail(error, TREE_METADATA, errno, "%s", path);
   }
+  if (wanted_is_needed(&wanted) && wanted_list_add(state->beside, place->parent, place->name, &wanted) < 0)
+    return fail(error, TREE_METADATA, errno, "%s", path);
   if (set_xattrs(state, -1, place, error) < 0)
     return -1;
   if ((record->flags & FILES_HAS_MTIME) == 0)

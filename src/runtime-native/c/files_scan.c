@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "files.h"
 #include "io.h"
+#include "wanted.h"
 
 /* A size that fits the answer's head, and memory on the other side. */
 #define FILES_ANSWER_MAX (1u << 30)
@@ -79,6 +80,12 @@ static int visit(void *context, const struct tree_entry *entry, struct error *er
   scan->count++;
   if (entry->opaque)
     fprintf(scan->out, "o/%s%c", entry->path, '\0');
+  if (entry->is_other) {
+    char text[WANTED_TEXT_MAX];
+    const struct wanted wanted = {stat->st_mode & S_IFMT, stat->st_uid, stat->st_gid, stat->st_rdev};
+    wanted_format(&wanted, text, sizeof text);
+    fprintf(scan->out, "w/%s%c%s%c", entry->path, '\0', text, '\0');
+  }
   return S_ISREG(stat->st_mode) || S_ISDIR(stat->st_mode) ? print_xattrs(scan, entry, error) : 0;
 }
 

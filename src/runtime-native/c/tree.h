@@ -87,7 +87,9 @@ struct tree_entry {
   /* Without a slash at its start or end. */
   const char *path;
   size_t path_size;
+  /* With the type, owner and device that it is meant to have (wanted.h). */
   struct stat stat;
+  bool is_other;
   /* Of a directory: open, and whether it hides everything of lower layers. -1 for others. */
   int fd;
   bool opaque;

@@ -10,6 +10,8 @@
 #include "cleanup.h"
 #include "overlay.h"
 #include "tree.h"
+#include "userns.h"
+#include "wanted.h"
 
 /* The names of one directory, each terminated, in one block. */
 struct names {
@@ -26,6 +28,9 @@ struct walk {
   char *path;
   size_t path_size;
   size_t path_capacity;
+  /* In a user namespace. */
+  bool reads_wanted;
+  struct wanted_list wanted;
 };
 
 int tree_is_opaque(int fd) {
@@ -123,6 +128,14 @@ static int walk_entry(struct walk *walk, int parent, const char *name, struct er
       return fail(error, TREE_READ, errno, "%s", walk->path);
     entry.opaque = opaque == 1;
   }
+  if (walk->reads_wanted) {
+    bool has_attributes = S_ISREG(entry.stat.st_mode) || S_ISDIR(entry.stat.st_mode);
+    int differs = has_attributes ? wanted_get(parent, name, &entry.stat)
+                                 : wanted_list_get(&walk->wanted, parent, name, &entry.stat);
+    if (differs < 0)
+      return fail(error, TREE_READ, errno, "%s", walk->path);
+    entry.is_other = differs == 1;
+  }
   entry.fd = fd;
   entry.path = walk->path;
   entry.path_size = walk->path_size;
@@ -147,8 +160,11 @@ static int walk_directory(struct walk *walk, int fd, struct error *error) {
 }
 
 int tree_walk(int root, tree_visit *visit, void *context, struct error *error) {
-  struct walk walk = {.visit = visit, .context = context};
+  struct walk walk = {.visit = visit, .context = context, .reads_wanted = !userns_is_initial()};
+  if (walk.reads_wanted && wanted_list_read(root, &walk.wanted) < 0)
+    return fail(error, TREE_READ, errno, WANTED_LIST);
   int status = walk_directory(&walk, root, error);
+  free(walk.wanted.entries);
   free(walk.path);
   return status;
 }

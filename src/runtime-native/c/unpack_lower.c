@@ -5,6 +5,8 @@
 #include "cleanup.h"
 #include "syscalls.h"
 #include "unpack.h"
+#include "userns.h"
+#include "wanted.h"
 
 /* Paths have no symbolic links in their parents any more, and lower layers do not change. */
 #define EXACTLY (RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
@@ -23,6 +25,9 @@ int unpack_lower_stat(struct unpack *unpack, const struct layer_node *node, stru
   if (fd < 0)
     return is_missing(errno) ? 0 : fail(error, TREE_SOURCE, errno, "/%s", path);
   if (fstat(fd, stat) < 0)
+    return fail(error, TREE_SOURCE, errno, "/%s", path);
+  const bool has_attributes = S_ISREG(stat->st_mode) || S_ISDIR(stat->st_mode);
+  if (has_attributes && !userns_is_initial() && wanted_get_open(fd, stat) < 0)
     return fail(error, TREE_SOURCE, errno, "/%s", path);
   /* A single layer is no overlay, and shows its whiteouts. */
   return !(S_ISCHR(stat->st_mode) && stat->st_rdev == 0);

@@ -22,6 +22,8 @@ static int open_all(struct unpack *unpack, int argc, char **argv, struct error *
   if (root < 0)
     return fail(error, TREE_ROOT, errno, "%s", argv[1]);
   tree_init(&unpack->files.tree, root);
+  if ((unpack->files.beside = files_beside(root)) < 0)
+    return fail(error, TREE_ROOT, errno, "..");
   const struct overlay_spec overlay = {
       .lower = {.items = (const char **)argv + FIRST_LOWER, .count = (size_t)argc - FIRST_LOWER}};
   if (overlay.lower.count > 0 && (unpack->lower = files_mount(&overlay, error)) < 0)
