@@ -1,5 +1,6 @@
 /** Copies what an image has at a volume's place into the volume. */
-import { chmod, chown, utimes } from 'node:fs/promises';
+import { chmod, utimes } from 'node:fs/promises';
+import { giveTo } from '../core/give.ts';
 import { unreachable } from '../core/exhaustive.ts';
 import type { FileTree, TreeEntry } from '../core/tree.ts';
 import { resolvePath } from '../core/tree.ts';
@@ -27,7 +28,7 @@ export async function seedVolume(
     await copyChildren(writer, tree, source, '', new Map());
     await writer.close();
   }
-  await chown(dir, entry.uid, entry.gid);
+  giveTo(dir, entry.uid, entry.gid);
   // After the owner, which clears the set-id bits.
   await chmod(dir, entry.mode);
   const time = Number(entry.mtimeNs) / NS_PER_S;

@@ -6,12 +6,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Server, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { giveTo } from '../core/give.ts';
 import { BuildError, errnoOf } from '../core/errors.ts';
 import { currentOwner, isAbandoned, ownedName } from '../core/owner.ts';
 import { answerWith, readMessages, serveAgent, writeMessage } from './agent-protocol.ts';
@@ -60,7 +61,7 @@ export async function openAgentSocket(
   };
   try {
     await listening(server, `/proc/self/fd/${handle.fd}/${SOCKET}`);
-    chownSync(path, uid, gid);
+    giveTo(path, uid, gid);
     chmodSync(path, mode);
   } catch (error) {
     await close();

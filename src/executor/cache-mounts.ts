@@ -7,19 +7,10 @@
  * Directory 0 is what `shared` and `locked` mounts use; the others belong to `private` mounts that met a held one. Nothing in a cache
  * mount enters a key, and it may be removed whenever no build runs.
  */
-import {
-  chmodSync,
-  chownSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  rmdirSync,
-  statSync,
-  utimesSync,
-} from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, rmdirSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { giveTo } from '../core/give.ts';
 import { hexOf } from '../core/digest.ts';
 import { errnoOf, throwIfAborted } from '../core/errors.ts';
 import { currentOwner, isAbandoned, ownedName } from '../core/owner.ts';
@@ -116,7 +107,7 @@ export class CacheMounts {
     try {
       if (seed !== undefined) await this.copySeed(made, seed, signal);
       const { mode, uid, gid } = seed === undefined ? { ...mount, mode: mount.mode & ~UMASK } : rootOf(seed);
-      chownSync(made, uid, gid);
+      giveTo(made, uid, gid);
       chmodSync(made, mode & MODE_BITS);
       renameSync(made, dir);
     } catch (error) {

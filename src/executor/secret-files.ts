@@ -1,7 +1,8 @@
 /** Secrets as files in memory: they must never reach a disk. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, mkdirSync, readFileSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { giveTo } from '../core/give.ts';
 import { BuildError, errnoOf } from '../core/errors.ts';
 import { currentOwner, isAbandoned, ownedName } from '../core/owner.ts';
 import type { SecretSource } from './types.ts';
@@ -27,7 +28,7 @@ export class SecretFiles implements AsyncDisposable {
     this.dir ??= makeDirectory();
     const path = join(this.dir, String(this.count++));
     writeFileSync(path, value, { mode: 0o600, flag: 'wx' });
-    chownSync(path, uid, gid);
+    giveTo(path, uid, gid);
     chmodSync(path, mode);
     return path;
   }

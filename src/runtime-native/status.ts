@@ -157,6 +157,10 @@ export function startError(failure: {
         : new BuildError('path-conflict', `Cannot mount at "${detail}": ${targetText(errno)}`);
     case Stage.cwd:
       return new BuildError('path-conflict', `Cannot use "${detail}" as the working directory: ${targetText(errno)}`);
+    case Stage.identity:
+      // setresuid(2): the id is not in the user namespace.
+      if (errno === ERRNO.EINVAL) return unknownId(detail);
+      return machineError(failure);
     case Stage.lookup:
       return errno === ERRNO.EACCES
         ? new BuildError('command-not-executable', `exec: "${detail}": permission denied`)
@@ -166,13 +170,7 @@ export function startError(failure: {
     case Stage.limit:
       return limitError(errno, detail);
     default:
-      return new BuildError(
-        'run-start-failed',
-        `Cannot start the container: cannot ${MACHINE_STAGES[stage] ?? 'set it up'}${machineDetail(failure)}`,
-        {
-          ...((errno === ERRNO.EPERM || errno === ERRNO.EACCES) && { hint: 'starting containers needs root' }),
-        },
-      );
+      return machineError(failure);
   }
 }
 
@@ -194,6 +192,32 @@ function limitError(errno: number, detail: string): BuildError {
     'run-start-failed',
     `Cannot limit the container: ${detail}${errno === 0 ? '' : `: ${errnoText(errno)}`}`,
     errno === 0 ? { hint: 'docs/runtime.md says which control groups tsbuild can use' } : {},
+  );
+}
+
+function machineError(failure: {
+  readonly stage: number;
+  readonly errno: number;
+  readonly detail: string;
+}): BuildError {
+  const { stage, errno } = failure;
+  return new BuildError(
+    'run-start-failed',
+    `Cannot start the container: cannot ${MACHINE_STAGES[stage] ?? 'set it up'}${machineDetail(failure)}`,
+    (errno === ERRNO.EPERM || errno === ERRNO.EACCES) && process.geteuid?.() !== 0
+      ? { hint: 'starting containers needs root' }
+      : {},
+  );
+}
+
+/** `which` is `uid 1000` or `gid 1000`. */
+function unknownId(which: string): BuildError {
+  return new BuildError(
+    'run-start-failed',
+    `Cannot start the container as ${which}: this user has no such id to give`,
+    {
+      hint: 'have root add ranges for this user to /etc/subuid and /etc/subgid, and install newuidmap (package uidmap)',
+    },
   );
 }
 

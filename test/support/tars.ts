@@ -9,6 +9,10 @@ export interface TarItem {
   readonly content?: string | Buffer;
   readonly mode?: number;
   readonly linkpath?: string;
+  readonly uid?: number;
+  readonly gid?: number;
+  /** Major and minor number. */
+  readonly device?: readonly [number, number];
 }
 
 export function tarOf(items: readonly TarItem[]): Buffer {
@@ -22,10 +26,11 @@ export function tarOf(items: readonly TarItem[]): Buffer {
       type,
       size: content.length,
       mode: item.mode ?? (type === 'Directory' ? 0o755 : 0o644),
-      uid: 0,
-      gid: 0,
+      uid: item.uid ?? 0,
+      gid: item.gid ?? 0,
       mtime: new Date(1_700_000_000_000),
       ...(item.linkpath !== undefined && { linkpath: item.linkpath }),
+      ...(item.device !== undefined && { devmaj: item.device[0], devmin: item.device[1] }),
     }).encode(header);
     parts.push(header, content, Buffer.alloc((512 - (content.length % 512)) % 512));
   }

@@ -85,7 +85,8 @@ static int take_stdio(const struct init *init, const struct identity *identity, 
   for (int fd = 0; fd < 3; fd++) {
     if (init->stdio[fd] < 0)
       continue;
-    if (fchown(init->stdio[fd], identity->uid, (gid_t)-1) < 0)
+    /* Of an id that does not exist here, the change to it tells. */
+    if (fchown(init->stdio[fd], identity->uid, (gid_t)-1) < 0 && errno != EINVAL)
       return fail(error, STAGE_IDENTITY, errno, "stdio");
     if (dup2(init->stdio[fd], fd) < 0)
       return fail(error, STAGE_IDENTITY, errno, "stdio");

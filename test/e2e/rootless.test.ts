@@ -1,0 +1,212 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { chmod, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { findRuntimeBinary } from '../../src/runtime-native/binary.ts';
+import { BIN, busyboxTar, Lab, wasCached } from '../support/e2e.ts';
+import type { Ids } from '../support/ordinary-user.ts';
+import { OrdinaryUser, whyNoOrdinaryUser } from '../support/ordinary-user.ts';
+import { tarOf } from '../support/tars.ts';
+
+const test = suite('without root');
+const why = whyNoOrdinaryUser();
+if (why !== undefined) process.stderr.write(`SKIPPED: without root: ${why}\n`);
+
+const EPOCH = { SOURCE_DATE_EPOCH: '1700000000' };
+const IMPORT = ['import', '-c', 'CMD ["sh"]', '-', 'busybox'];
+
+function as(ids: Ids, name: string, body: (user: OrdinaryUser, lab: Lab) => Promise<void>): void {
+  const run = async (): Promise<void> => {
+    await using user = await OrdinaryUser.open(ids);
+    await using lab = await Lab.open({ empty: true });
+    // The user reads contexts there.
+    await chmod(lab.dir, 0o755);
+    await user.ok(IMPORT, { input: busyboxTar(), env: EPOCH });
+    await body(user, lab);
+    await until(() => processesOf(user).length === 0, 'its processes are gone');
+    assert.not.match(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(user.home));
+  };
+  if (why === undefined) test(`with ${ids} of ids: ${name}`, run);
+  else test.skip(`with ${ids} of ids: ${name}`);
+}
+
+function processesOf(user: OrdinaryUser): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && statSync(`/proc/${pid}`).uid === user.uid;
+    } catch {
+      return false;
+    }
+  });
+}
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  for (let tries = 0; !condition(); tries++) {
+    if (tries > 1000) throw new Error(`never happened: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Of owners inside and outside of a range, of every type. */
+const OWNERS = tarOf([
+  { path: 'dev/' },
+  { path: 'proc/' },
+  { path: 'sys/' },
+  { path: 'o/', mode: 0o750, uid: 5000, gid: 70_000 },
+  { path: 'o/block', type: 'BlockDevice', mode: 0o660, uid: 100_000, gid: 6, device: [8, 1] },
+  { path: 'o/character', type: 'CharacterDevice', mode: 0o666, device: [1, 3] },
+  { path: 'o/fifo', type: 'FIFO', mode: 0o640, uid: 100_000, gid: 6 },
+  { path: 'o/file', mode: 0o6755, uid: 100_000, gid: 100_001, content: 'abc' },
+  { path: 'o/hard', type: 'Link', linkpath: 'o/file' },
+  { path: 'o/link', type: 'SymbolicLink', linkpath: 'file', uid: 100_000, gid: 3 },
+]);
+
+const TOUCH = 'touch -hd @1700000000 /r/f /r /a/moved /a /a/sub/g /a/sub /bin';
+const DETERMINISTIC = `FROM busybox AS one
+ADD owners.tar /
+COPY --chown=1000:1001 d /a
+COPY --chown=200000:5 d /b
+RUN mkdir /r && echo hi > /r/f && chmod 4711 /r/f && rm /bin/vi && mv /a/f /a/moved && echo more >> /a/sub/g && ${TOUCH}
+FROM busybox
+COPY --from=one / /all
+COPY --from=one /o /again
+`;
+const FILES = { 'd/f': { text: 'hello', mode: 0o755 }, 'd/sub/g': 'g\n', 'owners.tar': OWNERS };
+
+for (const ids of ['a range', 'one'] as const) {
+  as(ids, 'the digest of a deterministic build is that of root', async (user, lab) => {
+    const dir = await lab.context('app', { ...FILES, Dockerfile: DETERMINISTIC });
+    const args = ['build', '-q', '-t', 'app', dir];
+    await lab.ok(IMPORT, { input: busyboxTar(), env: EPOCH });
+    const digest = (text: string): unknown => JSON.parse(text)[0].Descriptor.digest;
+    await lab.ok(args, { env: EPOCH });
+    await user.ok(args, { env: EPOCH });
+    assert.is(digest((await user.ok(['inspect', 'app'])).stdout), digest((await lab.ok(['inspect', 'app'])).stdout));
+    const again = await user.ok(['build', '--progress', 'plain', dir], { env: EPOCH });
+    for (const step of ['ADD owners.tar', 'RUN mkdir', 'COPY --from=one / ']) assert.ok(wasCached(again, step), step);
+  });
+
+  as(ids, 'what a container is', async (user) => {
+    const sh = async (flags: readonly string[], script: string): Promise<string> =>
+      (await user.ok(['run', '--rm', ...flags, 'busybox', 'sh', '-c', script])).stdout;
+    assert.is(
+      await sh(['--network', 'none'], 'id -u; id -g; hostname | wc -c; echo x > /dev/null; echo $?'),
+      '0\n0\n13\n0\n',
+    );
+    assert.is(
+      await sh([], 'for n in null zero full random urandom tty; do stat -c %t:%T /dev/$n; done'),
+      '1:3\n1:5\n1:7\n1:8\n1:9\n5:0\n',
+    );
+    // The host's /sys, where the network is the host's: none of it can be changed, and its groups are covered.
+    assert.is(
+      await sh(['--network', 'host'], 'ls /sys/fs/cgroup; echo 1 > /sys/kernel/uevent_seqnum || echo refused'),
+      'refused\n',
+    );
+    assert.is(
+      await sh(
+        [],
+        'cat /proc/keys /proc/timer_list | wc -c; ls -A /proc/acpi; ls -A /sys/firmware; touch /proc/sys/x || echo refused',
+      ),
+      '0\nrefused\n',
+    );
+    assert.match(
+      await sh([], 'grep -E "CapBnd|Seccomp:" /proc/self/status'),
+      /CapBnd:\t00000000a80425fb\nSeccomp:\t2\n/,
+    );
+    assert.is(await sh([], 'ls /proc | grep -c "^[0-9]*$"'), '3\n');
+  });
+
+  as(ids, 'exit codes, signals, stdin and volumes are those of one process', async (user, lab) => {
+    assert.is((await user.run([BIN, 'run', '--rm', 'busybox', 'sh', '-c', 'exit 42'])).code, 42);
+    assert.is((await user.ok(['run', '-i', '--rm', 'busybox', 'cat'], { input: 'to and fro' })).stdout, 'to and fro');
+    const dir = await lab.context('app', { Dockerfile: `FROM busybox\nRUN echo begun; sleep 3${user.uid}\n` });
+    for (const [signal, code] of [
+      ['SIGTERM', 143],
+      ['SIGKILL', null],
+    ] as const) {
+      const build = user.start([BIN, 'build', '--progress', 'plain', dir]);
+      let text = '';
+      build.stderr?.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      const ended = new Promise((resolve) => build.once('exit', resolve));
+      await until(() => /^#\d+ \d[\d.]* begun$/m.test(text), 'the step runs');
+      build.kill(signal);
+      assert.is(await ended, code);
+      await until(() => processesOf(user).length === 0, 'its processes are gone');
+    }
+    await user.ok(['build', '-t', 'next', await lab.context('next', { Dockerfile: 'FROM busybox\nRUN true\n' })]);
+    assert.equal(await readdir(join(user.home, '.local/share/tsbuild/snapshots/active')), []);
+  });
+
+  as(ids, 'a container in which the present proc is partly covered', async (user) => {
+    const prepare = 'mount -t tmpfs none /proc/bus';
+    const script =
+      'cat /proc/self/status | head -1; cat /proc/keys | wc -c; echo x > /proc/sys/kernel/domainname || echo refused';
+    const { stdout } = await user.ok(['run', '--rm', '--network', 'none', 'busybox', 'sh', '-c', script], { prepare });
+    assert.is(stdout, 'Name:\tcat\n0\nrefused\n');
+  });
+}
+
+as('a range', 'RUN as other users, whose files have many owners', async (user, lab) => {
+  const dir = await lab.context('app', {
+    Dockerfile: [
+      'FROM busybox',
+      'RUN echo dev:x:1234:99::/home/dev:/bin/sh >> /etc/passwd && mkdir /home/dev && chown dev:99 /home/dev',
+      'USER dev',
+      'RUN id -u > ~/me && mkfifo ~/p',
+      'USER 0',
+      'RUN for id in 1 33 999 65534; do echo x > /f$id; chown $id:$id /f$id; done',
+    ].join('\n'),
+  });
+  await user.ok(['build', '-t', 'app', dir]);
+  const script = 'stat -c %u:%g /home/dev/me /home/dev/p /f1 /f33 /f999 /f65534; cat /home/dev/me';
+  const { stdout } = await user.ok(['run', '--rm', 'app', 'sh', '-c', script]);
+  assert.is(stdout, '1234:99\n1234:99\n1:1\n33:33\n999:999\n65534:65534\n1234\n');
+});
+
+as('one', 'a user that does not exist here is told, with what to do', async (user) => {
+  const { code, stderr } = await user.run([BIN, 'run', '--rm', '-u', '1000', 'busybox', 'true']);
+  assert.is(code, 125);
+  assert.match(stderr, /Cannot start the container as [gu]id \d+: .*\nhint: .*\/etc\/subuid/);
+});
+
+/** No namespace can be made below the one that the command is in. */
+const NO_NAMESPACES = [
+  'unshare',
+  '-U',
+  '-r',
+  'sh',
+  '-c',
+  'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"',
+  'sh',
+];
+
+as('one', 'where user namespaces are forbidden, the error names the sysctl', async (user) => {
+  const { code, stderr } = await user.run([...NO_NAMESPACES, findRuntimeBinary(), 'unshare', '--', 'true']);
+  assert.is(code, 125);
+  assert.match(stderr, /^ERROR: Cannot work without root: .*"user.max_user_namespaces" is 0\nhint: .*sysctl -w /);
+});
+
+/** The limit of the namespace outside counts the one that is there already; in it the user is not root. */
+const LAST_NAMESPACE = [
+  'unshare',
+  '-U',
+  '-r',
+  'sh',
+  '-c',
+  'echo 1 > /proc/sys/user/max_user_namespaces; exec unshare -U --map-user=1000 "$@"',
+  'sh',
+];
+
+as('one', 'questions are answered without a namespace', async (user, lab) => {
+  const dir = await lab.context('app', { Dockerfile: 'FROM busybox\n' });
+  for (const question of [['--version'], ['help'], ['build', '--help'], ['build', '--check', dir]]) {
+    const { code, stderr } = await user.run([...LAST_NAMESPACE, BIN, ...question]);
+    assert.is(code, 0, `${question.join(' ')}: ${stderr}`);
+  }
+  const { code, stderr } = await user.run([...LAST_NAMESPACE, BIN, 'images']);
+  assert.is(code, 125);
+  assert.match(stderr, /^ERROR: Cannot work without root: /);
+});
+
+test.run();
