@@ -62,7 +62,7 @@ const OWNERS = tarOf([
   { path: 'o/link', type: 'SymbolicLink', linkpath: 'file', uid: 100_000, gid: 3 },
 ]);
 
-const TOUCH = 'touch -hd @1700000000 /r/f /r /a/moved /a /a/sub/g /a/sub /bin';
+const TOUCH = 'touch -hd @1700000000 /r/f /r /a/moved /a /a/sub/g /a/sub /bin /';
 const DETERMINISTIC = `FROM busybox AS one
 ADD owners.tar /
 COPY --chown=1000:1001 d /a
