@@ -30,6 +30,7 @@ if [ "${1-}" = test ]; then
     need openssh-client ssh -V
     need openssh-server test -x /usr/sbin/sshd
     need openssl openssl version
+    need uidmap sh -c 'command -v newuidmap'
     need runc runc --version
     need docker.io dockerd --version
 fi
