@@ -5,9 +5,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +19,8 @@
 #include "net_sysctl.h"
 #include "netlink.h"
 #include "stage.h"
+#include "syscalls.h"
+#include "userns.h"
 
 #define OWN_NAMESPACE "/proc/self/ns/net"
 /* An interface is active within a millisecond of its peer; one that is not by then is no reason to fail. */
@@ -28,7 +33,8 @@
 static int configure(enum net_role role, bool has_bridge, struct error *error) {
   static const char *const service[][2] = {{"ipv4/ip_unprivileged_port_start", "0"},
                                            {"ipv4/ping_group_range", "0\t2147483647"}};
-  for (size_t i = 0; role == NET_SERVICE && i < sizeof service / sizeof service[0]; i++) {
+  /* A user namespace has not all the groups, and opens nothing of the host. */
+  for (size_t i = 0; role == NET_SERVICE && userns_is_initial() && i < sizeof service / sizeof service[0]; i++) {
     if (net_sysctl_set(service[i][0], service[i][1]) < 0)
       return fail(error, STAGE_NETWORK, errno, "%s", service[i][0]);
   }
@@ -111,7 +117,50 @@ static void go_back(int home) {
     _exit(1);
 }
 
+struct made_apart {
+  int namespace;
+  struct error error;
+};
+
+/*
+ * In a user namespace there is no way back to the host's network namespace (setns(2)), so a process that ends then makes the
+ * new one. It shares the descriptors of this one, and with it the result.
+ */
+static int make_apart(enum net_role role, struct error *error) {
+  struct made_apart *made = mmap(NULL, sizeof *made, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (made == MAP_FAILED)
+    return fail(error, STAGE_NETWORK, errno, "namespace");
+  made->namespace = -1;
+  fail(&made->error, STAGE_NETWORK, 0, "the process that makes a namespace has ended");
+  struct clone_args args = {.flags = CLONE_FILES, .exit_signal = SIGCHLD};
+  const pid_t pid = sys_clone3(&args);
+  if (pid == 0) {
+    uint32_t address;
+    int fd = unshare(CLONE_NEWNET) < 0 ? -1 : open(OWN_NAMESPACE, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+      fail(&made->error, STAGE_NETWORK, errno, "namespace");
+    else if (fill(NULL, fd, role, &address, &made->error) < 0)
+      close(fd);
+    else
+      made->namespace = fd;
+    _exit(0);
+  }
+  if (pid < 0)
+    fail(&made->error, STAGE_NETWORK, errno, "namespace");
+  while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+    ;
+  const int namespace = made->namespace;
+  if (namespace < 0)
+    *error = made->error;
+  munmap(made, sizeof *made);
+  return namespace;
+}
+
 int net_namespace_make(const struct net_host *host, enum net_role role, uint32_t *address, struct error *error) {
+  if (host == NULL && !userns_is_initial()) {
+    *address = 0;
+    return make_apart(role, error);
+  }
   cleanup_fd int home = open(OWN_NAMESPACE, O_RDONLY | O_CLOEXEC);
   *address = 0;
   if (home < 0 || unshare(CLONE_NEWNET) < 0)

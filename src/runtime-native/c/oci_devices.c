@@ -7,9 +7,9 @@
 
 /* What every container has, by the specification; the rules are those that it needs, the console and its terminals among them. */
 static const struct device_spec standard[] = {
-    {"/dev/null", S_IFCHR | 0666, 1, 3, 0, 0},   {"/dev/zero", S_IFCHR | 0666, 1, 5, 0, 0},
-    {"/dev/full", S_IFCHR | 0666, 1, 7, 0, 0},   {"/dev/random", S_IFCHR | 0666, 1, 8, 0, 0},
-    {"/dev/urandom", S_IFCHR | 0666, 1, 9, 0, 0}, {"/dev/tty", S_IFCHR | 0666, 5, 0, 0, 0},
+    {"/dev/null", S_IFCHR | 0666, 1, 3, 0, 0, false},   {"/dev/zero", S_IFCHR | 0666, 1, 5, 0, 0, false},
+    {"/dev/full", S_IFCHR | 0666, 1, 7, 0, 0, false},   {"/dev/random", S_IFCHR | 0666, 1, 8, 0, 0, false},
+    {"/dev/urandom", S_IFCHR | 0666, 1, 9, 0, 0, false}, {"/dev/tty", S_IFCHR | 0666, 5, 0, 0, 0, false},
 };
 #define USE (DEVICE_MKNOD | DEVICE_READ | DEVICE_WRITE)
 static const struct device_rule standard_rules[] = {
