@@ -1,4 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { BuildOutcome, BuildRequest, CallOptions } from '../../src/engine/types.ts';
@@ -124,18 +128,28 @@ test('leaves the name of a Dockerfile in a tar as it is', async () => {
   assert.equal((await requested(['-f', 'a/b', '-'])).dockerfile, { kind: 'path', path: 'a/b', shown: 'a/b' });
 });
 
-for (const url of [
-  'https://example.com/x.git#main:sub',
-  'git@example.com:x.git',
-  'http://example.com/x.tar',
-  'github.com/a/b',
-]) {
+for (const url of ['https://example.com/x.git#main:sub', 'http://example.com/x.tar', 'github.com/a/b']) {
   test(`takes ${url} as a remote context, and its Dockerfile from there`, async () => {
-    const request = await requested(['-f', 'a/b', url], { env: { SSH_AUTH_SOCK: '/run/agent' } });
+    const request = await requested(['-f', 'a/b', url]);
     assert.equal(request.context, { kind: 'remote', url });
     assert.equal(request.dockerfile, { kind: 'path', path: 'a/b', shown: 'a/b' });
   });
 }
+
+test('takes a repository over SSH as a remote context, which implies an agent', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'tsbuild-cli-'));
+  const socket = join(directory, 'agent');
+  const agent = createServer().listen(socket);
+  try {
+    await once(agent, 'listening');
+    const request = await requested(['git@example.com:x.git'], { env: { SSH_AUTH_SOCK: socket } });
+    assert.equal(request.context, { kind: 'remote', url: 'git@example.com:x.git' });
+    assert.equal(request.sshAgents, new Map([['default', { kind: 'socket', path: socket }]]));
+  } finally {
+    agent.close();
+    await rm(directory, { recursive: true, force: true });
+  }
+});
 
 test('takes a Dockerfile from a URL', async () => {
   const request = await requested(['-f', 'https://example.com/Dockerfile', '.']);

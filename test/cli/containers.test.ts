@@ -84,6 +84,7 @@ test('runs an image with the defaults', async () => {
     remove: false,
     interactive: false,
     tty: false,
+    init: false,
     pull: 'missing',
   });
 });
@@ -130,6 +131,7 @@ test('passes the flags of run on, and leaves those of the command alone', async 
     remove: true,
     interactive: true,
     tty: true,
+    init: false,
     pull: 'never',
     entrypoint: '',
     workdir: '/w',

@@ -41,18 +41,27 @@ function casesIn(folder: string): Case[] {
 }
 
 interface Options {
+  /** Those that stand for stages; in fixtures with an error there are no others. */
+  readonly contexts?: Readonly<Record<string, { readonly kind: 'stage'; readonly name: string }>>;
   readonly buildArgs?: Readonly<Record<string, string>>;
   readonly target?: string;
 }
 
 function requestOf(dir: string): BuildRequest {
   const path = join(dir, 'options.json');
-  const { buildArgs = {}, target } = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Options) : {};
+  const {
+    buildArgs = {},
+    contexts = {},
+    target,
+  } = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Options) : {};
   return {
     context: { kind: 'directory', path: dir },
     dockerfile: { kind: 'path', path: join(dir, 'Dockerfile'), shown: 'Dockerfile' },
     tags: ['bad'],
     buildArgs: new Map(Object.entries(buildArgs)),
+    namedContexts: new Map(
+      Object.entries(contexts).map(([name, context]) => [name, { kind: 'target', stage: context.name }]),
+    ),
     ...(target !== undefined && { target }),
     noCache: false,
     pull: false,
