@@ -7,10 +7,12 @@
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
+static char *arguments[] = {(char *)(uintptr_t) "tsbuild-runtime", (char *)(uintptr_t) "copy", NULL};
+
 static int be_the_copy(void) {
   char name[32] = "", path[128];
   /* Returns at once. */
-  own_binary_seal("copy");
+  own_binary_seal(arguments);
   int own = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), comm = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
   EXPECT(own >= 0 && (fcntl(own, F_GET_SEALS) & SEALS) == SEALS, "seals %x", fcntl(own, F_GET_SEALS));
   EXPECT(read(comm, name, sizeof name - 1) > 0 && strcmp(name, "tsbuild-runtime\n") == 0, "name %s", name);
@@ -39,7 +41,7 @@ int main(int argc, char **argv) {
   EXPECT(readlink("/proc/self/exe", path, sizeof path - 1) > 0 && setenv("OWN_BINARY_CHECK", path, 1) == 0, "errno %d",
          errno);
   fflush(stdout);
-  own_binary_seal("copy");
+  own_binary_seal(arguments);
   fprintf(stderr, "own_binary: went on in the file of the host\n");
   return 1;
 }
