@@ -20,6 +20,12 @@ export const inspector: BuildInspector = {
   },
 };
 
+/** Runs the native runtime's OCI commands on the stdio of this process; resolves with the exit status. */
+export async function runNativeRuntime(args: readonly string[]): Promise<number> {
+  const { runOci } = await import('./runtime-native/oci.ts');
+  return runOci(args);
+}
+
 /** Opens the store at `options.root`. Throws `store-unwritable` or `store-full` if it cannot be made. */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const services = await openServices(options);

@@ -36,6 +36,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/import.ts')).importCommand,
   },
   prune: { summary: 'Remove what is not used', load: async () => (await import('./commands/prune.ts')).prune },
+  runtime: {
+    summary: 'Start containers from OCI bundles, as runc does',
+    load: async () => (await import('./commands/runtime.ts')).runtime,
+  },
   version: { summary: 'Show the version', load: async () => (await import('./commands/version.ts')).versionCommand },
   help: { summary: 'Show help on a command', load: async () => (await import('./commands/help.ts')).help },
 };

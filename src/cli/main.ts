@@ -23,6 +23,10 @@ export async function main(argv: readonly string[], env: Environment, deps: CliD
   try {
     const call = findCommand(argv, deps.cwd);
     command = await COMMANDS[call.name]!.load();
+    if (command.passesArguments === true) {
+      const args = { flag: () => false, value: () => undefined, list: () => [], operands: call.rest, root: undefined };
+      return await command.run(args, createContext(call.root, env, deps));
+    }
     if (asksForHelp(command, call.rest)) {
       deps.stdout.write(await (await import('./help.ts')).commandHelp(command));
       return ExitStatus.ok;

@@ -30,6 +30,7 @@ export async function runProcess({ becomeRoot }: ProcessOptions = {}): Promise<v
       return (await import('../engine.ts')).createEngine(options);
     },
     inspector: async () => (await import('../engine.ts')).inspector,
+    nativeRuntime: async (args) => (await import('../engine.ts')).runNativeRuntime(args),
     stdin: () => process.stdin,
     stdout: outputOf(process.stdout, onPipeClosed),
     stderr: outputOf(process.stderr, () => undefined),

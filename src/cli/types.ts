@@ -58,6 +58,8 @@ export interface CommandSpec<O extends OptionTable = OptionTable> {
   readonly arity: { readonly min: number; readonly max: number };
   /** Flags end at the first operand, as for `run IMAGE COMMAND --flag-of-command`. */
   readonly stopAtOperand?: boolean;
+  /** Everything after the name is operands: they are another program's arguments. */
+  readonly passesArguments?: boolean;
   /** The status for `error`, where the command has rules of its own. */
   readonly exitStatus?: (status: number) => number;
 }
@@ -89,6 +91,8 @@ export interface InputStream extends AsyncIterable<Uint8Array> {
 export interface CliDeps {
   readonly createEngine: (options: EngineOptions) => Promise<Engine>;
   readonly inspector: () => Promise<BuildInspector>;
+  /** Runs the native runtime on the stdio of this process; resolves with its exit status. */
+  readonly nativeRuntime: (args: readonly string[]) => Promise<number>;
   /** Opened when a command asks for it. */
   readonly stdin: () => InputStream;
   readonly stdout: OutputStream;

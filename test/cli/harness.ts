@@ -47,6 +47,7 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
       return fakeEngine(options.answers ?? {}, () => closed++);
     },
     inspector: () => Promise.resolve(inspector),
+    nativeRuntime: (args) => Promise.resolve(args.length),
     stdin: () =>
       Object.assign(
         (async function* read() {
