@@ -87,8 +87,9 @@ tests('says it like Docker', () => {
   }
 });
 
-tests('hints at root when the kernel refuses', () => {
-  assert.is(startError({ stage: Stage.clone, errno: EPERM, detail: 'clone3' }).hint, 'starting containers needs root');
+tests('hints at root when the kernel refuses one who is not', () => {
+  const expected = process.geteuid?.() === 0 ? undefined : 'starting containers needs root';
+  assert.is(startError({ stage: Stage.clone, errno: EPERM, detail: 'clone3' }).hint, expected);
   assert.is(startError({ stage: Stage.clone, errno: ENOSPC, detail: 'clone3' }).hint, undefined);
 });
 

@@ -87,7 +87,7 @@ containerSuite('native runtime: terminal and inherited stdio', (test) => {
       terminal: true,
     });
     // The size changes again and again, as nobody outside knows when the container listens.
-    const resize = 'while stty rows 44 cols 55 < /dev/tty && stty rows 44 cols 56 < /dev/tty; do sleep 0.05; done';
+    const resize = 'while stty rows 44 cols 55 < /dev/tty && stty rows 44 cols 56 < /dev/tty; do sleep 0.2; done';
     const command = `stty rows 33 cols 77; (${resize}) & ${process.execPath} --import tsx ${caller} ${describe(rig, spec)} inherit-stdin; kill $!`;
     const result = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });
     assert.match(result.stdout, /ready\r\n44 5[56]/);

@@ -99,7 +99,7 @@ export class NetLab implements Disposable {
 
   /** Everything about the host's network that tsbuild could change. */
   snapshot(): string {
-    const settings = this.in(this.host, 'sh', '-c', 'grep . /proc/sys/net/ipv4/conf/*/forwarding');
+    const settings = this.in(this.host, 'sh', '-c', 'grep -s . /proc/sys/net/ipv4/conf/*/forwarding || true');
     return [
       this.in(this.host, 'ip', '-o', 'link').replace(/ qlen \d+/g, ''),
       this.in(this.host, 'ip', '-o', 'address').replace(/ (valid|preferred)_lft \w+/g, ''),
