@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -24,7 +24,7 @@ function runPiped(rig: ContainerRig, spec: ContainerSpec, input: string, kind = 
 
 /** Runs the container below `script`, which gives the caller a terminal of 33 rows and 77 columns. */
 async function runOnTerminal(rig: ContainerRig, spec: ContainerSpec, answers: (output: string) => string | undefined) {
-  const command = `stty rows 33 cols 77; before=$(stty -g); ${process.execPath} --import tsx ${caller} ${describe(rig, spec)} inherit-stdin; echo "exit=$?"; test "$before" = "$(stty -g)" && echo restored`;
+  const command = `stty rows 33 cols 77; echo "on $(tty)"; before=$(stty -g); ${process.execPath} --import tsx ${caller} ${describe(rig, spec)} inherit-stdin; echo "exit=$?"; test "$before" = "$(stty -g)" && echo restored`;
   const child = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
   let output = '';
   child.stdout.on('data', (chunk: Uint8Array) => {
@@ -83,13 +83,18 @@ containerSuite('native runtime: terminal and inherited stdio', (test) => {
   });
 
   test('a change of the size reaches the container', async (rig) => {
-    const spec = rig.spec('trap "stty size; exit 0" WINCH; echo ready; while :; do sleep 0.01; done', {
-      terminal: true,
+    const spec = rig.spec(
+      'trap \'resized=$(stty size)\' WINCH; echo ready; until test "$resized" = "44 55"; do sleep 0.01; done; echo "now $resized"',
+      { terminal: true },
+    );
+    let resized = false;
+    const output = await runOnTerminal(rig, spec, (text) => {
+      const terminal = /on (\/dev\/pts\/\d+)/.exec(text)?.[1];
+      if (resized || terminal === undefined || !text.includes('ready')) return undefined;
+      resized = true;
+      execFileSync('stty', ['-F', terminal, 'rows', '44', 'cols', '55']);
+      return undefined;
     });
-    // The size changes again and again, as nobody outside knows when the container listens.
-    const resize = 'while stty rows 44 cols 55 < /dev/tty && stty rows 44 cols 56 < /dev/tty; do sleep 0.2; done';
-    const command = `stty rows 33 cols 77; (${resize}) & ${process.execPath} --import tsx ${caller} ${describe(rig, spec)} inherit-stdin; kill $!`;
-    const result = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });
-    assert.match(result.stdout, /ready\r\n44 5[56]/);
+    assert.match(output, /ready\r\nnow 44 55\r\n/);
   });
 });
