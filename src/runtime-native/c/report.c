@@ -84,7 +84,7 @@ int report_receive(int socket, struct report *report, int *fd) {
   if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
     memcpy(fd, CMSG_DATA(header), sizeof *fd);
   size_t size = (size_t)got;
-  bool whole = size >= offsetof(struct report, error) && report->kind >= REPORT_FAILED && report->kind <= REPORT_HOOKS;
+  bool whole = size >= offsetof(struct report, error) && report->kind >= REPORT_FAILED && report->kind <= REPORT_LAST;
   if (whole && report->kind == REPORT_FAILED)
     whole = size == offsetof(struct report, error) + sizeof report->error;
   if (whole && report->kind == REPORT_MADE)

@@ -23,6 +23,7 @@ enum report_kind {
   REPORT_READY,
   /* Waits for a byte: the hooks that run outside are due. */
   REPORT_HOOKS,
+  REPORT_LAST = REPORT_HOOKS,
 };
 
 struct report {

@@ -62,7 +62,7 @@ static void check_random(void) {
     int fd, status = report_receive(ends[1], &report, &fd);
     EXPECT(fd == -1 && (status == 1 || (status == -1 && errno == EPROTO)), "status %d", status);
     if (status == 1) {
-      EXPECT(report.kind >= REPORT_FAILED && report.kind <= REPORT_READY, "kind %u", report.kind);
+      EXPECT(report.kind >= REPORT_FAILED && report.kind <= REPORT_LAST, "kind %u", report.kind);
       EXPECT(report.kind != REPORT_MADE || (report.made.path[0] == '/' && strlen(report.made.path) < size), "a path");
       EXPECT(report.kind != REPORT_FAILED || size == offsetof(struct report, error) + sizeof report.error, "%zu", size);
       taken++;
