@@ -162,7 +162,8 @@ int container_poll(const struct container *container, struct pollfd entries[CONT
     return 0;
   entries[POLL_REPORTS] = (struct pollfd){.fd = container->reports, .events = POLLIN};
   entries[POLL_PID] = (struct pollfd){.fd = container->exited ? -1 : container->pidfd, .events = POLLIN};
-  for (size_t i = 0; i < RELAY_COUNT; i++)
+  /* Not before its owner has heard that it is started: who hears the command may want to answer. */
+  for (size_t i = 0; i < RELAY_COUNT && container->reports < 0; i++)
     relay_poll(&container->relays[i], &entries[POLL_RELAYS + i]);
   return until(container->deadline);
 }
