@@ -201,7 +201,7 @@ containerSuite('native runtime: the end of a container', (test) => {
     await groupsGone(spec.id);
   });
 
-  test('the death of the supervisor ends the container; the next start sweeps its groups', async (rig) => {
+  test('the death of the helper’s keeper ends the container; the next start sweeps its groups', async (rig) => {
     const seconds = mark();
     const spec = rig.spec(`sleep ${seconds} & sleep ${seconds}`, { user: 'app' });
     let code: string | undefined;
@@ -210,7 +210,7 @@ containerSuite('native runtime: the end of a container', (test) => {
       .run(spec, {
         onStarted: (container) => {
           pid = container.pid;
-          process.kill(parentOf(pid), 'SIGKILL');
+          process.kill(parentOf(parentOf(pid)), 'SIGKILL');
         },
       })
       .catch((error: unknown) => (code = codeOf(error)));
@@ -218,6 +218,18 @@ containerSuite('native runtime: the end of a container', (test) => {
     await until('the processes are gone', () => !isRunning(pid) && processesWith(seconds).length === 0);
     assert.ok(groupsOf(spec.id).length > 0, 'nobody was left to remove the groups');
     await rig.output('true');
+    await groupsGone(spec.id);
+  });
+
+  test('the death of the helper ends the container, and its keeper removes the groups', async (rig) => {
+    const seconds = mark();
+    const spec = rig.spec(`sleep ${seconds} & sleep ${seconds}`, { user: 'app' });
+    let code: string | undefined;
+    await rig
+      .run(spec, { onStarted: ({ pid }) => process.kill(parentOf(pid), 'SIGKILL') })
+      .catch((error: unknown) => (code = codeOf(error)));
+    assert.is(code, 'runtime-failed');
+    await until('the processes are gone', () => processesWith(seconds).length === 0);
     await groupsGone(spec.id);
   });
 

@@ -27,13 +27,27 @@ static struct net_shelf *shelf_of(struct net_pool *pool, enum net_request_kind k
   return &pool->shelves[(kind == NET_MAKE_NONE ? 0 : 2) + (role == NET_STEP ? 0 : 1)];
 }
 
+/* Nothing that it was asked for will come. */
+static void lose_worker(struct net_pool *pool) {
+  if (pool->ends_with_worker)
+    _exit(1);
+  cleanup_fd_at(&pool->socket);
+  for (size_t i = 0; i < NET_POOL_KINDS; i++) {
+    if (pool->shelves[i].asked > 0)
+      fail(&pool->shelves[i].error, STAGE_NETWORK, 0, "the process that makes networks has ended");
+    pool->shelves[i].asked = 0;
+  }
+}
+
 static bool send_request(struct net_pool *pool, const struct net_request *request) {
   ssize_t sent;
   do
     sent = pool->socket < 0 ? -1 : send(pool->socket, request, sizeof *request, MSG_NOSIGNAL);
   while (sent < 0 && errno == EINTR && pool->socket >= 0);
-  if (sent < 0)
+  if (sent < 0) {
+    lose_worker(pool);
     return false;
+  }
   shelf_of(pool, request->kind, request->role)->asked++;
   return true;
 }
@@ -59,16 +73,6 @@ static ssize_t receive_reply(int socket, struct net_reply *reply, int *namespace
   if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
     memcpy(namespace, CMSG_DATA(header), sizeof *namespace);
   return got;
-}
-
-/* Nothing that it was asked for will come. */
-static void lose_worker(struct net_pool *pool) {
-  cleanup_fd_at(&pool->socket);
-  for (size_t i = 0; i < NET_POOL_KINDS; i++) {
-    if (pool->shelves[i].asked > 0)
-      fail(&pool->shelves[i].error, STAGE_NETWORK, 0, "the process that makes networks has ended");
-    pool->shelves[i].asked = 0;
-  }
 }
 
 void net_pool_receive(struct net_pool *pool) {

@@ -27,6 +27,8 @@ struct net_shelf {
 struct net_pool {
   /* To the worker; -1 once it is gone. */
   int socket;
+  /* The worker is what keeps this process, which ends with it: its signal may be on the way still. */
+  bool ends_with_worker;
   struct net_shelf shelves[NET_POOL_KINDS];
   /* Gets each reply to NET_ASK, whose namespace is kept here. */
   void (*on_answer)(void *context, const struct net_reply *reply);

@@ -239,6 +239,7 @@ static int run_helper(int networks) {
                                           .networks = networks_of,
                                           .groups = &helper.groups};
   net_pool_open(&helper.networks, networks, 1);
+  helper.networks.ends_with_worker = true;
   helper.networks.on_answer = send_answer;
   signal(SIGPIPE, SIG_IGN);
   while (serve(&helper))
@@ -246,15 +247,23 @@ static int run_helper(int networks) {
   return 0;
 }
 
-/*
- * Lets paused containers go on when their helper has no descriptors any more: as the first process of its namespace it
- * cannot end before them, and with version 1 they cannot end while they are frozen.
- */
-static void thaw(void) {
+/* Waits for the helper, which has no descriptors any more, and takes back the control groups that it left. */
+static int outlive(pid_t helper) {
   struct cgroup groups;
   struct error error;
-  if (cgroup_find(&groups, &error) == 0)
+  const bool found = cgroup_find(&groups, &error) == 0;
+  /*
+   * Lets paused containers go on: as the first process of its namespace the helper cannot end before them, and with
+   * version 1 they cannot end while they are frozen.
+   */
+  if (found)
     cgroup_sweep(&groups);
+  int status;
+  while (waitpid(helper, &status, 0) < 0 && errno == EINTR)
+    ;
+  if (found)
+    cgroup_sweep(&groups);
+  return status;
 }
 
 /*
@@ -286,10 +295,7 @@ int serve_main(int argc, char **argv) {
   close(CHANNEL_FD);
   close(networks[1]);
   net_worker_answer(&worker, networks[0]);
-  thaw();
+  int status = outlive(pid);
   net_worker_leave(&worker);
-  int status;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-    ;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
