@@ -1,12 +1,11 @@
 /** File work by the native binary: writing trees, streaming layers, scanning and removing. */
-import { spawn } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { distinctLayers } from './distinct-layers.ts';
 import { layerError } from './files-errors.ts';
 import { decodeReply } from './files-wire.ts';
 import { digestLayer } from './layer-identity.ts';
 import { packLayer } from './layer-packer.ts';
-import { LayerScanner } from './layer-scanner.ts';
+import { scanLayer } from './layer-scan.ts';
 import { unpackLayer } from './layer-unpacker.ts';
 import { NativeTreeWriter } from './tree-writer.ts';
 import type { NativeFiles, TreeWriter, TreeWriterOptions } from './tree-types.ts';
@@ -19,7 +18,6 @@ export interface NativeFilesOptions {
 }
 
 export function createNativeFiles({ binaryPath }: NativeFilesOptions): NativeFiles {
-  const scanner = new LayerScanner(() => spawn(binaryPath, ['files', 'scan'], { env: {}, stdio: 'pipe' }));
   const pool = new WorkerPool(binaryPath);
   return {
     openWriter(root: RootfsSpec, options: TreeWriterOptions = {}): TreeWriter {
@@ -36,7 +34,7 @@ export function createNativeFiles({ binaryPath }: NativeFilesOptions): NativeFil
       return unpackLayer(pool, tar, upper, options);
     },
     scanLayer(dir) {
-      return scanner.scan(dir);
+      return scanLayer(pool, dir);
     },
     removeTree(path) {
       return removeTree(pool, path);

@@ -36,34 +36,48 @@ test('an aborted signal ends the writer, and nothing works after it', async () =
   await rejectsWith('cancelled', () => late.flush());
 });
 
+/** The native processes that this one has started. */
+function workers(): number[] {
+  const lines = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' }).split(
+    '\n',
+  );
+  return lines.filter((line) => line.includes('tsbuild-runtime')).map((line) => Number.parseInt(line, 10));
+}
+
 test('leaving a writer unfinished ends its process', async () => {
   using lab = new Lab();
+  const before = workers();
   {
-    await using writer = files.openWriter({ kind: 'directory', path: lab.dir });
+    await using writer = nativeFiles().openWriter({ kind: 'directory', path: lab.dir });
     await writer.remove('/nothing');
     await writer.flush();
+    assert.is(workers().length, before.length + 1);
   }
-  const children = execFileSync('ps', ['-o', 'args=', '--ppid', String(process.pid)], { encoding: 'utf8' });
-  assert.not.match(children, /tsbuild-runtime files directory/);
+  assert.equal(workers(), before);
 });
 
-test('scans share one process, which fails and comes back with its requests', async () => {
+test('scans at once do not mix, and one whose process dies fails and leaves the next alone', async () => {
   using lab = new Lab();
   const dirs = ['a', 'b', 'c'].map((name) => lab.makeDir(name));
   fs.writeFileSync(lab.path('b/f'), '');
-  const own = nativeFiles();
-  const scans = await Promise.all([own.scanLayer(dirs[0]!), own.scanLayer(dirs[1]!), own.scanLayer(dirs[2]!)]);
+  const shared = nativeFiles();
+  const scans = await Promise.all(dirs.map((dir) => shared.scanLayer(dir)));
   assert.equal(scans[0], scans[2]);
   assert.is.not(scans[0]?.fingerprint, scans[1]?.fingerprint);
+  const own = nativeFiles();
   const mixed = await Promise.allSettled([own.scanLayer(lab.path('none')), own.scanLayer(dirs[1]!)]);
   assert.is(mixed[0]?.status, 'rejected');
   assert.equal(mixed[1], { status: 'fulfilled', value: scans[1] });
-  const pids = execFileSync('pgrep', ['-P', String(process.pid), '-f', 'files scan'], { encoding: 'utf8' });
-  for (const pid of pids.trim().split('\n')) process.kill(Number(pid), 'SIGSTOP');
-  const waiting = own.scanLayer(dirs[0]!);
-  for (const pid of pids.trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
+  const before = workers();
+  const other = nativeFiles();
+  await other.scanLayer(dirs[0]!);
+  const [pid = 0, ...more] = workers().filter((known) => !before.includes(known));
+  assert.equal(more, []);
+  process.kill(pid, 'SIGSTOP');
+  const waiting = other.scanLayer(dirs[0]!);
+  process.kill(pid, 'SIGKILL');
   await rejectsWith('runtime-failed', () => waiting);
-  assert.equal(await own.scanLayer(dirs[1]!), scans[1]);
+  assert.equal(await other.scanLayer(dirs[1]!), scans[1]);
 });
 
 test('removeTree() removes closed directories and does not follow links', async () => {

@@ -77,8 +77,8 @@ static int carry_out(struct files_state *state, struct error *error) {
 
 int files_main(int argc, char **argv) {
   tree_process_setup();
-  if (argc == 2 && strcmp(argv[1], "scan") == 0)
-    return files_scan();
+  if (argc == 3 && strcmp(argv[1], "scan") == 0)
+    return files_scan(argv[2]);
   if (argc == 3 && strcmp(argv[1], "remove") == 0)
     return files_remove(argv[2]);
   if (argc >= 2 && strcmp(argv[1], "unpack") == 0)

@@ -146,13 +146,12 @@ void files_forget_times(struct files_state *state, const char *path);
 int files_set_times(struct files_state *state, struct error *error);
 
 /*
- * `files scan`: what there is to know of each layer whose path comes on stdin, as a u32 size and the bytes. The answer has a
- * u32 size as well, and fields with zero bytes between them: "o" and the path of an opaque directory; or "x" and the path of an
- * entry with attributes that a copy keeps, then a field with these, each as NAME=VALUE in hexadecimal and ended by a comma; or "w" and the
- * path of an entry that is meant to be something else than it is, then a field with that in the form of wanted.h; at the end
- * the fingerprint. One process serves many small layers, since starting one takes longer than a scan.
+ * `files scan DIR`: what there is to know of a layer, in frames as of pack.h. They hold fields with zero bytes between them: "o" and the
+ * path of an opaque directory; or "x" and the path of an entry with attributes that a copy keeps, then a field with these, each as
+ * NAME=VALUE in hexadecimal and ended by a comma; or "w" and the path of an entry that is meant to be something else than it is, then a
+ * field with that in the form of wanted.h; at the end the fingerprint.
  */
-int files_scan(void);
+int files_scan(const char *path);
 
 /* `files remove PATH`: removes a tree of the host; on stdout an acknowledgement or the failure. */
 int files_remove(const char *path);

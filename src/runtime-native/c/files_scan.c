@@ -10,7 +10,7 @@
 
 #include "cleanup.h"
 #include "files.h"
-#include "io.h"
+#include "pack.h"
 #include "wanted.h"
 
 /* A size that fits the answer's head, and memory on the other side. */
@@ -104,8 +104,7 @@ static int scan_layer(const char *path, FILE *out, struct error *error) {
   return 0;
 }
 
-/* Answers one request with a u32 size and the result, or with a size of 0 and the failure as a record. */
-static int answer(const char *path) {
+int files_scan(const char *path) {
   struct error error;
   cleanup_free char *text = NULL;
   size_t size = 0;
@@ -115,28 +114,10 @@ static int answer(const char *path) {
     status = fail(&error, TREE_READ, errno, "%s", path);
   if (status == 0 && size > FILES_ANSWER_MAX)
     status = fail(&error, TREE_UNSUPPORTED, E2BIG, "%s", path);
-  uint32_t length = status == 0 ? (uint32_t)size : 0;
-  if (write_all(STDOUT_FILENO, &length, sizeof length) < 0)
-    return -1;
+  struct pack_output output = {.fd = STDOUT_FILENO};
   if (status == 0)
-    return write_all(STDOUT_FILENO, text, size);
-  tree_report(STDOUT_FILENO, &error);
-  return 0;
-}
-
-int files_scan(void) {
-  for (;;) {
-    uint32_t size;
-    ssize_t got = read_all(STDIN_FILENO, &size, sizeof size);
-    if (got == 0)
-      return 0;
-    char path[FILES_STRING_MAX + 1];
-    if (got != sizeof size || size > FILES_STRING_MAX || read_all(STDIN_FILENO, path, size) != (ssize_t)size)
-      return 1;
-    path[size] = '\0';
-    if (answer(path) < 0)
-      return 1;
-  }
+    status = pack_write(&output, text, size, &error);
+  return pack_end(&output, status, &error);
 }
 
 int files_remove(const char *path) {

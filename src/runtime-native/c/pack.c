@@ -193,14 +193,7 @@ int pack_main(int argc, char **argv) {
   static const uint8_t end[2 * PACK_BLOCK];
   if (status == 0)
     status = pack_write(&pack.output, end, sizeof end, &error);
-  if (status == 0)
-    status = pack_flush(&pack.output, &error);
   if (status == 0 && pack.output.hash != NULL)
     status = pack_send_digest(&pack.output, &error);
-  const uint32_t last = status < 0 ? PACK_FAILED : 0;
-  if (write_all(STDOUT_FILENO, &last, sizeof last) < 0)
-    return 1;
-  if (status < 0)
-    tree_report(STDOUT_FILENO, &error);
-  return 0;
+  return pack_end(&pack.output, status, &error);
 }

@@ -49,7 +49,12 @@ struct pack_output {
 
 /* Sends what is buffered, as one frame, or hashes it. */
 int pack_flush(struct pack_output *output, struct error *error);
-/* Sends the digest of what was hashed. */
+/*
+ * Sends what is left and the end of the frames; or, if `status` or the sending of the rest is a failure, that. The exit
+ * status of the process.
+ */
+int pack_end(struct pack_output *output, int status, struct error *error);
+/* Hashes what is left and sends the digest. */
 int pack_send_digest(struct pack_output *output, struct error *error);
 int pack_write(struct pack_output *output, const void *data, size_t size, struct error *error);
 /* Zeroes up to the next block after content of `size` bytes. */

@@ -53,6 +53,8 @@ int pack_flush(struct pack_output *output, struct error *error) {
 }
 
 int pack_send_digest(struct pack_output *output, struct error *error) {
+  if (pack_flush(output, error) < 0)
+    return -1;
   struct __attribute__((packed)) {
     uint32_t frame_size;
     uint8_t digest[SHA256_SIZE];
@@ -60,6 +62,17 @@ int pack_send_digest(struct pack_output *output, struct error *error) {
   } frame = {.frame_size = sizeof frame - sizeof frame.frame_size, .size = output->hash->size};
   sha256_final(output->hash, frame.digest);
   return write_all(output->fd, &frame, sizeof frame) < 0 ? fail(error, TREE_WRITE, errno, "stdout") : 0;
+}
+
+int pack_end(struct pack_output *output, int status, struct error *error) {
+  if (status == 0)
+    status = pack_flush(output, error);
+  const uint32_t last = status < 0 ? PACK_FAILED : 0;
+  if (write_all(output->fd, &last, sizeof last) < 0)
+    return 1;
+  if (status < 0)
+    tree_report(output->fd, error);
+  return 0;
 }
 
 /* Room in the buffer: at least one byte. */
