@@ -211,7 +211,7 @@ int container_main(int argc, char **argv) {
     return 2;
   /* Whatever else the caller left open must not get near the container. */
   sys_close_range(FIRST_FREE_FD, ~0U, 0);
-  own_binary_seal((char *[]){(char *)(uintptr_t) "tsbuild-runtime", (char *)(uintptr_t) "container", NULL});
+  own_binary_seal(OWN_BINARY_COPY, (char *[]){(char *)(uintptr_t) "tsbuild-runtime", (char *)(uintptr_t) "container", NULL});
   sys_close_range(SPEC_FD, CONTROL_FD, CLOSE_RANGE_CLOEXEC);
   if (read_to_end(SPEC_FD, SPEC_SIZE_MAX, &data, &size) < 0) {
     fail(&error, STAGE_SPEC, errno, "read");

@@ -121,7 +121,7 @@ static int dispatch(const struct oci_globals *globals, int argc, char **argv, ch
     if (strcmp(argv[0], commands[i].name) != 0)
       continue;
     if (commands[i].enters)
-      own_binary_seal(whole);
+      own_binary_seal(OWN_BINARY_MOUNT, whole);
     return commands[i].run(globals, argc, argv, error);
   }
   return oci_usage(error, "unknown command \"%s\"", argv[0]);

@@ -278,7 +278,7 @@ int serve_main(int argc, char **argv) {
   if (argc != 1 || fcntl(CHANNEL_FD, F_GETFD) < 0)
     return 2;
   sys_close_range(FIRST_FREE_FD, ~0U, 0);
-  own_binary_seal((char *[]){(char *)(uintptr_t) "tsbuild-runtime", (char *)(uintptr_t) "serve", NULL});
+  own_binary_seal(OWN_BINARY_COPY, (char *[]){(char *)(uintptr_t) "tsbuild-runtime", (char *)(uintptr_t) "serve", NULL});
   sys_close_range(CHANNEL_FD, CHANNEL_FD, CLOSE_RANGE_CLOEXEC);
   /* Nobody may look into it: it has descriptors of the host. */
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
