@@ -112,6 +112,12 @@ static int enter_root(int root, const struct container_spec *spec, bool is_attac
     return fail(error, STAGE_PIVOT, errno, "old root");
   if (umount2(".", MNT_DETACH) < 0)
     return fail(error, STAGE_PIVOT, errno, "old root");
+  /* `..` of the root leads to whatever is stacked on it. */
+  cleanup_fd int above = open("/..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (above < 0)
+    return fail(error, STAGE_PIVOT, errno, "/..");
+  if (mount_id(above) != mount_id(root))
+    return fail(error, STAGE_PIVOT, EBUSY, "the old root is still there");
   return chdir("/") < 0 ? fail(error, STAGE_PIVOT, errno, "/") : 0;
 }
 

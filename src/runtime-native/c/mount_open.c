@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "cleanup.h"
@@ -21,15 +22,21 @@ static int open_bind(const struct mount_spec *mount, struct error *error) {
   return fd < 0 ? fail(error, STAGE_SOURCE, errno, "%s", mount->source) : fd;
 }
 
-/* A part of a merged tree. A copy can only be taken of what is attached, so the whole is, out of every path's way. */
+/*
+ * A part of a merged tree. A copy can only be taken of what is attached, so the whole is for a moment, over the root, where no
+ * path leads to it. Left there, it would be what is taken away later in place of the old root, which `/..` would then show.
+ */
 static int open_subpath(int merged, const char *subpath, struct error *error) {
   cleanup_fd int part = sys_openat2(merged, subpath, O_PATH | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
   if (part < 0)
     return fail(error, STAGE_SOURCE, errno, "%s", subpath);
   if (sys_move_mount(merged, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
     return fail(error, STAGE_MOUNT, errno, "%s", subpath);
-  int mount = mount_clone(part, false);
-  return mount < 0 ? fail(error, STAGE_MOUNT, errno, "%s", subpath) : mount;
+  cleanup_fd int mount = mount_clone(part, false);
+  int code = mount < 0 ? errno : 0;
+  if (umount2("/", MNT_DETACH) < 0 && code == 0)
+    code = errno;
+  return code != 0 ? fail(error, STAGE_MOUNT, code, "%s", subpath) : steal_fd(&mount);
 }
 
 static int open_overlay(const struct mount_spec *mount, struct error *error) {
