@@ -31,6 +31,8 @@ if [ "${1-}" = test ]; then
     need openssh-server test -x /usr/sbin/sshd
     need openssl openssl version
     need uidmap sh -c 'command -v newuidmap'
+    need passt sh -c 'command -v pasta'
+    need slirp4netns slirp4netns --version
     need runc runc --version
     need docker.io dockerd --version
 fi

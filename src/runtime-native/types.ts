@@ -201,7 +201,7 @@ export interface ContainerStats {
 
 /** Whether containers can have a network of their own. */
 export type BridgeState =
-  /** `gateway` is the host's address on it. */
+  /** `gateway` is where the host is reached from it. */
   { readonly kind: 'available'; readonly gateway: string } | { readonly kind: 'unavailable'; readonly reason: string };
 
 /** The bridge of containers, which is made with the first user and removed with the last. */

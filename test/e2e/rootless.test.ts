@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { chmod, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findRuntimeBinary } from '../../src/runtime-native/binary.ts';
 import { BIN, busyboxTar, Lab, wasCached } from '../support/e2e.ts';
+import { until } from '../support/net-lab.ts';
 import type { Ids } from '../support/ordinary-user.ts';
 import { OrdinaryUser, whyNoOrdinaryUser } from '../support/ordinary-user.ts';
 import { tarOf } from '../support/tars.ts';
@@ -24,28 +25,11 @@ function as(ids: Ids, name: string, body: (user: OrdinaryUser, lab: Lab) => Prom
     await chmod(lab.dir, 0o755);
     await user.ok(IMPORT, { input: busyboxTar(), env: EPOCH });
     await body(user, lab);
-    await until(() => processesOf(user).length === 0, 'its processes are gone');
+    await user.isGone();
     assert.not.match(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(user.home));
   };
   if (why === undefined) test(`with ${ids} of ids: ${name}`, run);
   else test.skip(`with ${ids} of ids: ${name}`);
-}
-
-function processesOf(user: OrdinaryUser): string[] {
-  return readdirSync('/proc').filter((pid) => {
-    try {
-      return /^\d+$/.test(pid) && statSync(`/proc/${pid}`).uid === user.uid;
-    } catch {
-      return false;
-    }
-  });
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let tries = 0; !condition(); tries++) {
-    if (tries > 1000) throw new Error(`never happened: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 /** Of owners inside and outside of a range, of every type. */
@@ -132,7 +116,7 @@ for (const ids of ['a range', 'one'] as const) {
       await until(() => /^#\d+ \d[\d.]* begun$/m.test(text), 'the step runs');
       build.kill(signal);
       assert.is(await ended, code);
-      await until(() => processesOf(user).length === 0, 'its processes are gone');
+      await user.isGone();
     }
     await user.ok(['build', '-t', 'next', await lab.context('next', { Dockerfile: 'FROM busybox\nRUN true\n' })]);
     assert.equal(await readdir(join(user.home, '.local/share/tsbuild/snapshots/active')), []);

@@ -4,10 +4,19 @@ import type { ChildProcess } from 'node:child_process';
 import { chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readdirSync, statSync } from 'node:fs';
+import { until } from './net-lab.ts';
 import type { CallOptions, Outcome } from './e2e.ts';
 import { BIN } from './e2e.ts';
 
 export type Ids = 'a range' | 'one';
+
+export interface UserCallOptions extends CallOptions {
+  /** What a shell does before, as root in the command's mount namespace; `$1` is the user's home. */
+  readonly prepare?: string;
+  /** Name of the network namespace to be in. */
+  readonly network?: string;
+}
 
 /**
  * Files of /etc in which the user exists, over the machine's in a mount namespace of the command's own. `exec` all the way: the
@@ -45,16 +54,18 @@ export class OrdinaryUser implements AsyncDisposable {
     return user;
   }
 
-  /** Starts a program as the user, after what `prepare` does as root in the namespace. */
-  start(argv: readonly string[], options: CallOptions & { readonly prepare?: string } = {}): ChildProcess {
+  /** Starts a program as the user. */
+  start(argv: readonly string[], options: UserCallOptions = {}): ChildProcess {
     const words = [this.home, String(this.uid), options.prepare ?? '', ...argv];
-    return spawn('unshare', ['-m', '--propagation', 'private', 'sh', '-c', AS_USER, 'sh', ...words], {
+    const network = options.network === undefined ? [] : [`--net=/run/netns/${options.network}`];
+    const unshare = ['unshare', '-m', '--propagation', 'private'];
+    return spawn('nsenter', [...network, ...unshare, 'sh', '-c', AS_USER, 'sh', ...words], {
       env: { PATH: process.env['PATH'], HOME: this.home, ...options.env },
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
   }
 
-  run(argv: readonly string[], options: CallOptions & { readonly prepare?: string } = {}): Promise<Outcome> {
+  run(argv: readonly string[], options: UserCallOptions = {}): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       const child = this.start(argv, options);
       const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
@@ -70,7 +81,7 @@ export class OrdinaryUser implements AsyncDisposable {
   }
 
   /** tsbuild as the user; fails the test unless it ends with 0. */
-  async ok(args: readonly string[], options: CallOptions & { readonly prepare?: string } = {}): Promise<Outcome> {
+  async ok(args: readonly string[], options: UserCallOptions = {}): Promise<Outcome> {
     const outcome = await this.run([BIN, ...args], options);
     if (outcome.code !== 0) {
       throw new Error(
@@ -78,6 +89,22 @@ export class OrdinaryUser implements AsyncDisposable {
       );
     }
     return outcome;
+  }
+
+  /** Ids of what runs as the user. */
+  processes(): number[] {
+    return readdirSync('/proc').flatMap((pid) => {
+      try {
+        return /^\d+$/.test(pid) && statSync(`/proc/${pid}`).uid === this.uid ? [Number(pid)] : [];
+      } catch {
+        return [];
+      }
+    });
+  }
+
+  /** Resolves when nothing runs as the user any more. */
+  async isGone(): Promise<void> {
+    await until(() => this.processes().length === 0, `the end of all that user ${this.uid} runs`, 60_000);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -14,9 +14,9 @@
 /* Ethernet's, where there is no way out whose own could be taken. */
 #define MTU_DEFAULT 1500
 
-int net_host_open(struct net_host *host, struct error *error) {
-  *host = (struct net_host){.state = NET_STATE_CLOSED, .rt = -1};
-  if (net_state_open(&host->state, error) < 0)
+int net_host_open(struct net_host *host, struct net_uplink *uplink, struct error *error) {
+  *host = (struct net_host){.state = NET_STATE_CLOSED, .uplink = uplink, .rt = -1};
+  if (uplink == NULL && net_state_open(&host->state, error) < 0)
     return -1;
   host->rt = netlink_open(NETLINK_ROUTE);
   return host->rt < 0 ? fail(error, STAGE_NETWORK, errno, "rtnetlink") : 0;
@@ -114,8 +114,8 @@ static int plan(struct net_host *host, const struct net_config *config, struct n
                 struct error *error) {
   struct link_info bridge;
   struct net_survey survey;
-  if (link_find(host->rt, config->bridge, &bridge) < 0 ||
-      net_survey_take(host->rt, config->subnet, 0, &survey) < 0)
+  const int host_rt = host->uplink == NULL ? host->rt : host->uplink->host_rt;
+  if (link_find(host->rt, config->bridge, &bridge) < 0 || net_survey_take(host_rt, config->subnet, 0, &survey) < 0)
     return fail(error, STAGE_NETWORK, errno, "routes");
   if (bridge.index != 0)
     return fail(error, STAGE_NETWORK, 0, "there is an interface %s that is not tsbuild's", config->bridge);
@@ -123,6 +123,8 @@ static int plan(struct net_host *host, const struct net_config *config, struct n
   if (subnet.prefix == 0)
     return fail(error, STAGE_NETWORK, 0,
                 config->subnet.prefix == 0 ? "no range of addresses is free" : "the range of addresses is in use");
+  if (host->uplink != NULL && net_uplink_connect(host->uplink, net_survey_choose_link(&survey, subnet), error) < 0)
+    return -1;
   *journal = (struct net_journal){.gateway = {.address = subnet.address + 1, .prefix = subnet.prefix}};
   strcpy(journal->bridge, config->bridge);
   return net_state_write(&host->state, journal, error);

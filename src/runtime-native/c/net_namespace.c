@@ -5,12 +5,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -117,50 +114,7 @@ static void go_back(int home) {
     _exit(1);
 }
 
-struct made_apart {
-  int namespace;
-  struct error error;
-};
-
-/*
- * In a user namespace there is no way back to the host's network namespace (setns(2)), so a process that ends then makes the
- * new one. It shares the descriptors of this one, and with it the result.
- */
-static int make_apart(enum net_role role, struct error *error) {
-  struct made_apart *made = mmap(NULL, sizeof *made, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (made == MAP_FAILED)
-    return fail(error, STAGE_NETWORK, errno, "namespace");
-  made->namespace = -1;
-  fail(&made->error, STAGE_NETWORK, 0, "the process that makes a namespace has ended");
-  struct clone_args args = {.flags = CLONE_FILES, .exit_signal = SIGCHLD};
-  const pid_t pid = sys_clone3(&args);
-  if (pid == 0) {
-    uint32_t address;
-    int fd = unshare(CLONE_NEWNET) < 0 ? -1 : open(OWN_NAMESPACE, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-      fail(&made->error, STAGE_NETWORK, errno, "namespace");
-    else if (fill(NULL, fd, role, &address, &made->error) < 0)
-      close(fd);
-    else
-      made->namespace = fd;
-    _exit(0);
-  }
-  if (pid < 0)
-    fail(&made->error, STAGE_NETWORK, errno, "namespace");
-  while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-    ;
-  const int namespace = made->namespace;
-  if (namespace < 0)
-    *error = made->error;
-  munmap(made, sizeof *made);
-  return namespace;
-}
-
 int net_namespace_make(const struct net_host *host, enum net_role role, uint32_t *address, struct error *error) {
-  if (host == NULL && !userns_is_initial()) {
-    *address = 0;
-    return make_apart(role, error);
-  }
   cleanup_fd int home = open(OWN_NAMESPACE, O_RDONLY | O_CLOEXEC);
   *address = 0;
   if (home < 0 || unshare(CLONE_NEWNET) < 0)

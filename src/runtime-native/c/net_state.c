@@ -68,6 +68,8 @@ void net_state_close(struct net_state *state) {
   cleanup_fd_at(&state->directory);
 }
 
+static bool is_private(const struct net_state *state) { return state->directory < 0; }
+
 bool net_state_is_used(const struct net_state *state) {
   return state->directory >= 0 && faccessat(state->directory, name_of(state, FILE_JOURNAL).text, F_OK, 0) == 0;
 }
@@ -85,7 +87,7 @@ static int lock_file(int fd, int operation) {
 }
 
 int net_state_lock(struct net_state *state, struct error *error) {
-  for (;;) {
+  while (!is_private(state)) {
     cleanup_fd int fd = open_file(state, FILE_LOCK, O_RDWR | O_CREAT);
     struct stat status;
     if (fd < 0 || lock_file(fd, LOCK_EX) < 0 || fstat(fd, &status) < 0)
@@ -96,17 +98,22 @@ int net_state_lock(struct net_state *state, struct error *error) {
     state->mutex = steal_fd(&fd);
     return 0;
   }
+  return 0;
 }
 
 void net_state_unlock(struct net_state *state) { cleanup_fd_at(&state->mutex); }
 
 bool net_state_is_alone(struct net_state *state) {
+  if (is_private(state))
+    return true;
   if (state->users < 0)
     state->users = open_file(state, FILE_USERS, O_RDWR | O_CREAT);
   return state->users >= 0 && lock_file(state->users, LOCK_EX | LOCK_NB) == 0;
 }
 
 int net_state_join(struct net_state *state, struct error *error) {
+  if (is_private(state))
+    return 0;
   if (state->users < 0 || lock_file(state->users, LOCK_SH) < 0)
     return fail(error, STAGE_NETWORK, errno, DIRECTORY "/%s", name_of(state, FILE_USERS).text);
   return 0;
@@ -136,6 +143,8 @@ int net_state_read(const struct net_state *state, struct net_journal *journal, s
   cleanup_free char *text = NULL;
   size_t size;
   *journal = (struct net_journal){0};
+  if (is_private(state))
+    return 0;
   cleanup_fd int fd = open_file(state, FILE_JOURNAL, O_RDONLY);
   if (fd < 0 && errno == ENOENT)
     return 0;
@@ -152,6 +161,8 @@ int net_state_read(const struct net_state *state, struct net_journal *journal, s
 }
 
 int net_state_write(const struct net_state *state, const struct net_journal *journal, struct error *error) {
+  if (is_private(state))
+    return 0;
   const struct in_addr address = {htonl(journal->gateway.address)};
   const struct file_name draft = name_of(state, FILE_DRAFT), name = name_of(state, FILE_JOURNAL);
   char written[INET_ADDRSTRLEN], text[JOURNAL_MAX];
@@ -168,6 +179,8 @@ int net_state_write(const struct net_state *state, const struct net_journal *jou
 }
 
 void net_state_remove(struct net_state *state) {
+  if (is_private(state))
+    return;
   static const enum file files[] = {FILE_DRAFT, FILE_JOURNAL, FILE_USERS, FILE_LOCK};
   for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
     unlinkat(state->directory, name_of(state, files[i]).text, 0);

@@ -30,7 +30,10 @@ struct net_state {
   char stem[24];
 };
 
-/* Nothing open yet. */
+/*
+ * Nothing open yet. It is also the state of a namespace that no other process can be in: all that follows does nothing then,
+ * as what was made goes with the namespace.
+ */
 #define NET_STATE_CLOSED ((struct net_state){.directory = -1, .mutex = -1, .users = -1})
 
 /* Finds the files of the network namespace that this process is in. */

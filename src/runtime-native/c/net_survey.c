@@ -54,3 +54,11 @@ struct subnet net_survey_choose(const struct net_survey *survey) {
   }
   return (struct subnet){0};
 }
+
+struct subnet net_survey_choose_link(const struct net_survey *survey, struct subnet other) {
+  for (size_t i = SURVEY_CANDIDATES; i-- > 0;) {
+    if (!survey->is_taken[i] && candidate(i).prefix == 24 && !subnet_overlaps(candidate(i), other))
+      return candidate(i);
+  }
+  return (struct subnet){0};
+}

@@ -24,4 +24,7 @@ int net_survey_take(int rt, struct subnet wanted, uint32_t except, struct net_su
 /* A range that no route has anything to do with; a prefix of 0 when there is none. */
 struct subnet net_survey_choose(const struct net_survey *survey);
 
+/* A small one (/24) beside `other`. */
+struct subnet net_survey_choose_link(const struct net_survey *survey, struct subnet other);
+
 #endif

@@ -32,15 +32,19 @@ static int send_reply(int socket, const struct net_reply *reply, int namespace) 
 
 static int make(struct net_worker *worker, const struct net_request *request, struct net_reply *reply) {
   struct error *error = &reply->error;
-  if (request->kind == NET_MAKE_NONE)
+  if (request->kind == NET_MAKE_NONE && !worker->is_stuck)
     return net_namespace_make(NULL, request->role, &reply->address, error);
   if (worker->refusal.stage != 0) {
     *error = worker->refusal;
     return -1;
   }
-  if (net_host_join(&worker->host, &request->config, error) < 0)
+  if (net_host_join(&worker->host, &request->config, error) < 0) {
+    /* A way out is looked for once. */
+    if (worker->host.uplink != NULL)
+      worker->refusal = *error;
     return -1;
-  reply->gateway = worker->host.gateway;
+  }
+  reply->host_address = worker->host.uplink == NULL ? worker->host.gateway.address : worker->uplink.host_address;
   cleanup_fd int namespace = net_namespace_make(&worker->host, request->role, &reply->address, error);
   if (namespace >= 0 && request->kind == NET_ASK && net_namespace_probe(namespace, error) < 0)
     return -1;
@@ -62,10 +66,16 @@ static bool answer(struct net_worker *worker, int socket) {
 }
 
 void net_worker_answer(struct net_worker *worker, int socket) {
-  if (net_host_open(&worker->host, &worker->refusal) == 0)
+  const bool leaves = net_uplink_is_needed();
+  worker->uplink = NET_UPLINK_NONE;
+  worker->is_stuck = leaves && net_uplink_leave_host(&worker->uplink, &worker->refusal) < 0;
+  if (!worker->is_stuck && net_host_open(&worker->host, leaves ? &worker->uplink : NULL, &worker->refusal) == 0)
     worker->refusal.stage = 0;
   while (answer(worker, socket))
     ;
 }
 
-void net_worker_leave(struct net_worker *worker) { net_host_leave(&worker->host); }
+void net_worker_leave(struct net_worker *worker) {
+  net_host_leave(&worker->host);
+  net_uplink_close(&worker->uplink);
+}

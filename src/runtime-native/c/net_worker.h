@@ -6,6 +6,7 @@
 #define TSBUILD_NET_WORKER_H
 
 #include "net_namespace.h"
+#include "net_uplink.h"
 
 enum net_request_kind {
   /* Is there a bridge network? The answer comes with a namespace of a step, the one it was tried with. */
@@ -30,11 +31,15 @@ struct net_reply {
   /* Stage 0: no error. */
   struct error error;
   uint32_t address;
-  struct subnet gateway;
+  /* Where containers reach the host. */
+  uint32_t host_address;
 };
 
 struct net_worker {
   struct net_host host;
+  struct net_uplink uplink;
+  /* In the host's namespace, to which there would be no way back: no other can be made. */
+  bool is_stuck;
   /* Why there can be no bridge network; stage 0: there can. */
   struct error refusal;
 };

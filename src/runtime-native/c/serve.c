@@ -86,7 +86,7 @@ static void send_answer(void *context, const struct net_reply *reply) {
   struct {
     struct network_answer answer;
     char detail[ERROR_DETAIL_MAX];
-  } data = {.answer = {.gateway = refused ? 0 : htonl(reply->gateway.address), .code = reply->error.code}};
+  } data = {.answer = {.gateway = refused ? 0 : htonl(reply->host_address), .code = reply->error.code}};
   const size_t length = refused ? strlen(reply->error.detail) : 0;
   (void)context;
   memcpy(data.detail, reply->error.detail, length);
