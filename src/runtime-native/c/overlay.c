@@ -60,6 +60,9 @@ static int add_layer(int context, const char *key, const char *path, uint32_t st
   return 0;
 }
 
+/* Before 6.5 overlay's options are text alone, which fsconfig(2) answers with EOPNOTSUPP; until 6.13 there is no such key. */
+static bool is_unknown(int code) { return code == EINVAL || code == EOPNOTSUPP; }
+
 /* 1 when the kernel does not know layers as descriptors. */
 static int mount_by_descriptors(const struct overlay_spec *overlay, uint32_t stage, struct error *error, int *mount) {
   cleanup_fd int context = sys_fsopen("overlay", FSOPEN_CLOEXEC);
@@ -69,7 +72,7 @@ static int mount_by_descriptors(const struct overlay_spec *overlay, uint32_t sta
     return fail(error, stage, errno, "overlay");
   for (size_t i = overlay->lower.count; i-- > 0;) {
     if (add_layer(context, "lowerdir+", overlay->lower.items[i], stage, error) < 0)
-      return error->code == EINVAL && i + 1 == overlay->lower.count ? 1 : -1;
+      return i + 1 == overlay->lower.count && is_unknown(error->code) ? 1 : -1;
   }
   if (overlay->upper != NULL && (add_layer(context, "upperdir", overlay->upper, stage, error) < 0 ||
                                  add_layer(context, "workdir", overlay->work, stage, error) < 0))
