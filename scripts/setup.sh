@@ -3,7 +3,7 @@
 #
 #   scripts/setup.sh          for the build: a C compiler and make
 #   scripts/setup.sh test     for the tests as well: a static busybox, a registry, a bootstrapper of Debian,
-#                             OpenSSH, and Docker and runc to compare with
+#                             OpenSSH, Docker and runc to compare with, and a kernel to boot
 set -eu
 
 missing=
@@ -35,6 +35,8 @@ if [ "${1-}" = test ]; then
     need slirp4netns slirp4netns --version
     need runc runc --version
     need docker.io dockerd --version
+    need user-mode-linux test -x /usr/bin/linux.uml
+    need e2fsprogs mke2fs -V
 fi
 [ -n "$missing" ] || exit 0
 

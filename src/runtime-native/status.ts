@@ -188,10 +188,13 @@ export function requestError(
 }
 
 function limitError(errno: number, detail: string): BuildError {
+  const hint = detail.startsWith('no control group')
+    ? 'run tsbuild in a group that is delegated to its user, such as by systemd-run --user --scope -p Delegate=yes'
+    : 'docs/runtime.md says which control groups tsbuild can use';
   return new BuildError(
     'run-start-failed',
     `Cannot limit the container: ${detail}${errno === 0 ? '' : `: ${errnoText(errno)}`}`,
-    errno === 0 ? { hint: 'docs/runtime.md says which control groups tsbuild can use' } : {},
+    errno === 0 ? { hint } : {},
   );
 }
 

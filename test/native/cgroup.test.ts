@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { BuildError } from '../../src/core/errors.ts';
 import type { ContainerResources, ContainerStats, RunningContainer } from '../../src/runtime-native/types.ts';
 import type { ContainerRig } from '../support/container.ts';
 import { containerSuite } from '../support/container.ts';
 import { groupsGone, groupsOf } from './groups.ts';
+import { during, errorOf, parentOf, stateOf } from './running.ts';
 import { until } from './until.ts';
 
 const MIB = 1024 * 1024;
@@ -15,47 +15,6 @@ const IS_V1 = existsSync('/sys/fs/cgroup/memory');
 
 async function fileOf(rig: ContainerRig, resources: ContainerResources, ...paths: string[]): Promise<string> {
   return await rig.output(`cd /sys/fs/cgroup; cat ${paths.join(' ')}`, { resources });
-}
-
-/** What `use` comes to with a container that has printed something and runs until then. */
-async function during<T>(
-  rig: ContainerRig,
-  script: string,
-  resources: ContainerResources,
-  use: (container: RunningContainer, id: string) => Promise<T>,
-): Promise<T> {
-  const spec = rig.spec(script, { resources });
-  let used: Promise<T> | undefined;
-  let container: RunningContainer | undefined;
-  let hasPrinted = false;
-  // Either may come first.
-  const ready = (): void => {
-    if (container === undefined || !hasPrinted) return;
-    const running = container;
-    used ??= use(running, spec.id).finally(() => running.kill('SIGKILL'));
-  };
-  await rig.run(spec, {
-    onStarted: (running) => {
-      container = running;
-      ready();
-    },
-    onStdout: () => {
-      hasPrinted = true;
-      ready();
-    },
-  });
-  if (used === undefined) throw new Error('the container printed nothing');
-  return await used;
-}
-
-async function errorOf(action: Promise<unknown>): Promise<{ code: string; message: string }> {
-  try {
-    await action;
-  } catch (error) {
-    if (error instanceof BuildError) return { code: error.code, message: error.message };
-    throw error;
-  }
-  throw new Error('an error was expected');
 }
 
 containerSuite('native runtime: control groups', (test) => {
@@ -260,12 +219,4 @@ function processesOf(id: string): string[] {
 function hasCapability(number: number): boolean {
   const [, mask = '0'] = /\nCapEff:\s*([0-9a-f]+)/.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
   return (BigInt(`0x${mask}`) & (1n << BigInt(number))) !== 0n;
-}
-
-function parentOf(pid: number): number {
-  return Number(/\nPPid:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-}
-
-function stateOf(pid: string): string | undefined {
-  return /^\d+ \(.*\) (\w)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1];
 }

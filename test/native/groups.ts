@@ -26,7 +26,7 @@ export function groupsOf(id: string, controller?: string): string[] {
 }
 
 /** None for a group that is gone by now: other containers may be running. */
-function entriesOf(directory: string): Dirent[] {
+export function entriesOf(directory: string): Dirent[] {
   try {
     return readdirSync(directory, { withFileTypes: true });
   } catch (error) {

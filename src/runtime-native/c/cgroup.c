@@ -188,7 +188,7 @@ bool cgroup_remove(struct cgroup *cgroup) {
     struct cgroup_hierarchy *hierarchy = &cgroup->hierarchies[i];
     if (hierarchy->directory < 0)
       continue;
-    if (rmdir(hierarchy->path) < 0 && errno == EBUSY) {
+    if (cgroup_remove_group(AT_FDCWD, hierarchy->path) < 0 && errno == EBUSY) {
       all = false;
       continue;
     }

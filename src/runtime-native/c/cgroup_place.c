@@ -1,5 +1,6 @@
 #include "cgroup_place.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -70,6 +71,52 @@ int cgroup_open_base(struct cgroup_hierarchy *hierarchy, const char *parent) {
     strcat(strcat(hierarchy->path, "/"), part);
   }
   return steal_fd(&directory);
+}
+
+/* The name of a group right below the open one; false if there is none. */
+static bool find_below(int directory, char name[256]) {
+  const int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *entries = fd < 0 ? NULL : fdopendir(fd);
+  bool found = false;
+  for (struct dirent *entry; entries != NULL && !found && (entry = readdir(entries)) != NULL;) {
+    found = entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    if (found)
+      snprintf(name, 256, "%s", entry->d_name);
+  }
+  if (entries != NULL)
+    closedir(entries);
+  return found;
+}
+
+/* Goes down and up by descriptors: how deep it is, a stranger has chosen. */
+int cgroup_remove_group(int parent, const char *name) {
+  if (unlinkat(parent, name, AT_REMOVEDIR) == 0)
+    return 0;
+  if (errno != EBUSY)
+    return -1;
+  cleanup_fd int at = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  char below[256], further[256];
+  for (size_t depth = 0; at >= 0;) {
+    cleanup_fd int next = -1;
+    if (find_below(at, below)) {
+      if (unlinkat(at, below, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        continue;
+      next = errno == EBUSY ? openat(at, below, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW) : -1;
+      if (next >= 0 && !find_below(next, further)) {
+        errno = EBUSY;
+        return -1;
+      }
+      depth++;
+    } else if (depth == 0) {
+      return unlinkat(parent, name, AT_REMOVEDIR);
+    } else {
+      next = openat(at, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      depth--;
+    }
+    cleanup_fd_at(&at);
+    at = steal_fd(&next);
+  }
+  return -1;
 }
 
 void cgroup_remove_above(const struct cgroup_hierarchy *hierarchy, const char *path) {

@@ -19,6 +19,12 @@ int cgroup_open_base(struct cgroup_hierarchy *hierarchy, const char *parent);
  */
 int cgroup_make(int directory, const char *name, const char *controllers, bool *made);
 
+/*
+ * Removes a group and those below it, which a container that may write to its own has made. -1 with errno, EBUSY while a
+ * process is left in one.
+ */
+int cgroup_remove_group(int parent, const char *name);
+
 /* Removes the directory `tsbuild` at `path`, and the parents that were made for it, as far as they are empty. */
 void cgroup_remove_above(const struct cgroup_hierarchy *hierarchy, const char *path);
 

@@ -52,7 +52,7 @@ static void thaw(int parent, const char *name) {
     (void)!cgroup_write_file(directory, "freezer.state", "THAWED");
 }
 
-/* One that still has a process stays: rmdir refuses. */
+/* One that still has a process stays: the kernel refuses to remove it. */
 void cgroup_sweep_below(const struct cgroup_hierarchy *hierarchy) {
   char path[PATH_MAX + sizeof CGROUP_PARENT + 1];
   snprintf(path, sizeof path, "%s/" CGROUP_PARENT, hierarchy->path);
@@ -64,7 +64,7 @@ void cgroup_sweep_below(const struct cgroup_hierarchy *hierarchy) {
       continue;
     if (cgroup_has_word(hierarchy->controllers, "freezer"))
       thaw(dirfd(entries), entry->d_name);
-    unlinkat(dirfd(entries), entry->d_name, AT_REMOVEDIR);
+    (void)!cgroup_remove_group(dirfd(entries), entry->d_name);
   }
   closedir(entries);
   cgroup_remove_above(hierarchy, path);

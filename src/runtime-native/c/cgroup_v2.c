@@ -25,13 +25,21 @@ static bool delegates(int directory, const char *controller) {
 }
 
 /*
- * Refused with EBUSY for a group that has processes: only its leaves may have some (cgroups(7), "no internal
- * processes"); the root group may have both.
+ * Only leaves of the hierarchy may have processes (cgroups(7), "no internal processes"). The kernel keeps to that with EBUSY for
+ * `memory` and `io` alone: with the others a group that has some becomes the root of a threaded subtree, and no process can
+ * join those below it. The top of the hierarchy, which has no type, may have both.
  */
+static bool may_delegate(int directory) {
+  char text[2];
+  return faccessat(directory, "cgroup.type", F_OK, 0) < 0 ||
+         cgroup_read_file(directory, "cgroup.procs", text, sizeof text) == 0;
+}
+
 static bool delegate(int directory, const char *controller) {
   char text[32];
   snprintf(text, sizeof text, "+%s", controller);
-  return delegates(directory, controller) || cgroup_write_file(directory, "cgroup.subtree_control", text) == 0;
+  return delegates(directory, controller) ||
+         (may_delegate(directory) && cgroup_write_file(directory, "cgroup.subtree_control", text) == 0);
 }
 
 /* Has every group from the top to `path` delegate the controller, as far as that is allowed. Moves no process. */
