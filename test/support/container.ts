@@ -122,22 +122,34 @@ export function upperOf(spec: ContainerSpec): string {
   return spec.rootfs.upper;
 }
 
-/** A suite whose tests get a rig; without root, which containers need, it says so and has no tests. */
-export function containerSuite(
-  name: string,
-  define: (test: (name: string, body: (rig: ContainerRig) => Promise<void>) => void) => void,
-): void {
+export interface ContainerTest {
+  (name: string, body: (rig: ContainerRig) => Promise<void>): void;
+  /** A test that this machine cannot run, and why. */
+  skip(name: string, why: string): void;
+}
+
+/** A suite whose tests get a rig; without root, which containers need, all are skipped. */
+export function containerSuite(name: string, define: (test: ContainerTest) => void): void {
   const native = suite(name);
-  if (process.getuid?.() !== 0) {
-    process.stderr.write(`SKIPPED: ${name} needs root\n`);
-    native.run();
-    return;
-  }
+  const isRoot = process.getuid?.() === 0;
+  const skip = (title: string, why: string): void => {
+    process.stderr.write(`SKIPPED: ${name}: ${title}: ${why}\n`);
+    native.skip(title);
+  };
   let rig: ContainerRig;
-  native.before(() => {
-    rig = new ContainerRig();
-  });
-  native.after(() => rig.remove());
-  define((title, body) => native(title, () => body(rig)));
+  if (isRoot) {
+    native.before(() => {
+      rig = new ContainerRig();
+    });
+    native.after(async () => {
+      await rig.runtime.close();
+      rig.remove();
+    });
+  }
+  const test = (title: string, body: (rig: ContainerRig) => Promise<void>): void => {
+    if (isRoot) native(title, () => body(rig));
+    else skip(title, 'containers need root');
+  };
+  define(Object.assign(test, { skip }));
   native.run();
 }

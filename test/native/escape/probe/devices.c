@@ -22,6 +22,13 @@ static long tunnel(void) { return open_node("/tmp/node", S_IFCHR, makedev(10, 20
 static long fuse(void) { return open_node("/tmp/node", S_IFCHR, makedev(10, 229)); }
 static long virtual_console(void) { return open_node("/tmp/node", S_IFCHR, makedev(4, 0)); }
 
+static long port(void) { return open_node("/tmp/node", S_IFCHR, makedev(1, 4)); }
+static long virtual_machine(void) { return open_node("/tmp/node", S_IFCHR, makedev(10, 232)); }
+static long host_network_queue(void) { return open_node("/tmp/node", S_IFCHR, makedev(10, 238)); }
+/* Terminals are found by the devpts that the node is on, not by their number. */
+static long terminal_by_number(void) { return open_node("/tmp/node", S_IFCHR, makedev(136, 0)); }
+static long new_terminal_by_number(void) { return open_node("/tmp/node", S_IFCHR, makedev(5, 2)); }
+
 /* A disk of the host; its number is in sysfs for all to read. */
 static dev_t find_disk(void) {
   DIR *blocks = opendir("/sys/class/block");
@@ -45,6 +52,11 @@ const struct attempt device_attempts[] = {{"dev-mem", memory},
                                           {"dev-tun", tunnel},
                                           {"dev-fuse", fuse},
                                           {"dev-console", virtual_console},
+                                          {"dev-port", port},
+                                          {"dev-kvm", virtual_machine},
+                                          {"dev-vhost-net", host_network_queue},
+                                          {"dev-pts", terminal_by_number},
+                                          {"dev-ptmx", new_terminal_by_number},
                                           {"dev-disk", disk},
                                           {"dev-disk-in-dev", disk_in_dev},
                                           {NULL, NULL}};

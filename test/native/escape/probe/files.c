@@ -72,7 +72,8 @@ static long make_group(void) {
 /* CVE-2019-5736: the program behind /proc/self/exe must be the container's own and, as it runs, not writable. */
 static long own_program(void) { return for_writing("/proc/self/exe"); }
 static long first_program(void) { return for_writing("/proc/1/exe"); }
-static long mapped_outside(void) { return has_entries("/proc/300000/map_files"); }
+static long kernel_messages(void) { return open("/proc/kmsg", O_RDONLY | O_NONBLOCK); }
+static long allocator(void) { return for_writing("/proc/sys/vm/drop_caches"); }
 static long host_name_file(void) { return for_writing("/proc/sys/kernel/hostname"); }
 static long id_map(void) {
   int fd = open("/proc/1/uid_map", O_WRONLY);
@@ -102,7 +103,8 @@ const struct attempt file_attempts[] = {{"core-pattern", core_pattern},
                                         {"cgroup-mkdir", make_group},
                                         {"own-exe", own_program},
                                         {"first-exe", first_program},
-                                        {"map-files", mapped_outside},
+                                        {"proc-kmsg", kernel_messages},
+                                        {"drop-caches", allocator},
                                         {"hostname-file", host_name_file},
                                         {"uid-map", id_map},
                                         {NULL, NULL}};

@@ -21,11 +21,15 @@ static long io_uring(void) {
   uint32_t parameters[30] = {0};
   return syscall(425 /* io_uring_setup */, 1, parameters);
 }
+/* Rings of another that are found by their descriptor. */
+static long enter_io_uring(void) { return syscall(426 /* io_uring_enter */, -1, 0, 0, 0, NULL, 0); }
+static long register_io_uring(void) { return syscall(427 /* io_uring_register */, -1, 0, NULL, 0); }
 static long perf(void) {
   uint32_t attributes[32] = {1 /* software */, sizeof attributes};
   return syscall(__NR_perf_event_open, attributes, -1, 0, -1, 0);
 }
 static long kexec(void) { return syscall(__NR_kexec_load, 0, 0, NULL, ~0ul); }
+static long kexec_file(void) { return syscall(__NR_kexec_file_load, -1, -1, 0, NULL, 0); }
 static long load_module(void) { return syscall(__NR_init_module, NULL, 0, ""); }
 static long load_module_file(void) { return syscall(__NR_finit_module, -1, "", 0); }
 static long unload_module(void) { return syscall(__NR_delete_module, "no-such-module", O_NONBLOCK); }
@@ -42,6 +46,7 @@ static long adjust_time(void) {
 static long kernel_log(void) { return klogctl(10 /* SYSLOG_ACTION_SIZE_BUFFER */, NULL, 0) < 0 ? -1 : klogctl(3, NULL, 0); }
 static long account(void) { return acct("/no/such/file"); }
 static long quota(void) { return syscall(__NR_quotactl, QCMD(Q_SYNC, USRQUOTA), NULL, 0, NULL); }
+static long quota_by_descriptor(void) { return syscall(443 /* quotactl_fd */, -1, QCMD(Q_SYNC, USRQUOTA), 0, NULL); }
 static long set_personality(void) { return personality(ADDR_NO_RANDOMIZE); }
 static long watch_files(void) { return syscall(__NR_fanotify_init, 0, 0); }
 static long by_handle(void) {
@@ -56,6 +61,9 @@ static long by_handle(void) {
 static long crypto_socket(void) { return socket(AF_ALG, SOCK_SEQPACKET, 0); }
 static long host_socket(void) { return socket(AF_VSOCK, SOCK_STREAM, 0); }
 static long memory_policy(void) { return syscall(__NR_set_mempolicy, 0, NULL, 0); }
+static long bind_memory(void) { return syscall(__NR_mbind, NULL, 0, 0, NULL, 0, 0); }
+static long move_pages_of_other(void) { return syscall(__NR_move_pages, 1, 0, NULL, NULL, NULL, 0); }
+static long set_security_attribute(void) { return syscall(460 /* lsm_set_self_attr */, 0, NULL, 0, 0); }
 static long unknown_call(void) { return syscall(100000); }
 static long hang_up(void) { return syscall(__NR_vhangup); }
 
@@ -84,8 +92,11 @@ const struct attempt kernel_attempts[] = {{"bpf", bpf},
                                           {"request-key", key_request},
                                           {"userfaultfd", userfault},
                                           {"io-uring", io_uring},
+                                          {"io-uring-enter", enter_io_uring},
+                                          {"io-uring-register", register_io_uring},
                                           {"perf", perf},
                                           {"kexec", kexec},
+                                          {"kexec-file", kexec_file},
                                           {"init-module", load_module},
                                           {"finit-module", load_module_file},
                                           {"delete-module", unload_module},
@@ -96,12 +107,16 @@ const struct attempt kernel_attempts[] = {{"bpf", bpf},
                                           {"syslog", kernel_log},
                                           {"acct", account},
                                           {"quotactl", quota},
+                                          {"quotactl-fd", quota_by_descriptor},
                                           {"personality", set_personality},
                                           {"fanotify", watch_files},
                                           {"open-by-handle", by_handle},
                                           {"af-alg", crypto_socket},
                                           {"af-vsock", host_socket},
                                           {"set-mempolicy", memory_policy},
+                                          {"mbind", bind_memory},
+                                          {"move-pages", move_pages_of_other},
+                                          {"lsm-attribute", set_security_attribute},
                                           {"vhangup", hang_up},
                                           {"unknown-call", unknown_call},
 #ifdef __x86_64__

@@ -10,6 +10,12 @@ static long mount_proc(void) { return mount("proc", "/tmp", "proc", 0, NULL); }
 static long mount_overlay(void) { return mount("none", "/tmp", "overlay", 0, "lowerdir=/bin:/etc"); }
 /* CVE-2022-0492: release_agent is in the root of a hierarchy that one can mount. */
 static long mount_cgroup(void) { return mount("cgroup", "/tmp", "cgroup", 0, "devices"); }
+static long mount_binfmt(void) { return mount("none", "/tmp", "binfmt_misc", 0, NULL); }
+static long mount_debug(void) { return mount("none", "/tmp", "debugfs", 0, NULL); }
+static long mount_trace(void) { return mount("none", "/tmp", "tracefs", 0, NULL); }
+static long mount_bpf(void) { return mount("none", "/tmp", "bpf", 0, NULL); }
+static long mount_over_proc(void) { return mount("none", "/proc", "tmpfs", 0, NULL); }
+static long bind_over_proc(void) { return mount("/tmp", "/proc/self", NULL, MS_BIND, NULL); }
 static long bind_over_mask(void) { return mount("/etc/passwd", "/proc/keys", NULL, MS_BIND, NULL); }
 static long remount_proc_sys(void) { return mount(NULL, "/proc/sys", NULL, MS_REMOUNT | MS_BIND, NULL); }
 static long remount_sys(void) { return mount(NULL, "/sys", NULL, MS_REMOUNT | MS_BIND, NULL); }
@@ -28,6 +34,8 @@ static long open_tree_with_attributes(void) {
 }
 static long attach_mount(void) { return syscall(MOVE_MOUNT, AT_FDCWD, "/proc", AT_FDCWD, "/tmp", 0); }
 static long open_fs(void) { return syscall(FSOPEN, "proc", 0); }
+static long configure_fs(void) { return syscall(431 /* fsconfig */, -1, 0, NULL, NULL, 0); }
+static long mount_fs(void) { return syscall(432 /* fsmount */, -1, 0, 0); }
 static long pick_fs(void) { return syscall(FSPICK, AT_FDCWD, "/proc", 0); }
 static long clear_readonly(void) {
   uint64_t attributes[4] = {0, 1 /* MOUNT_ATTR_RDONLY */, 0, 0};
@@ -52,10 +60,25 @@ static long double_chroot(void) {
   return 0;
 }
 
+/* Not the root itself where the old root is still stacked on it. */
+static long above_root(void) {
+  struct stat root, above;
+  if (stat("/", &root) < 0 || stat("/..", &above) < 0)
+    return -1;
+  errno = EXDEV;
+  return root.st_dev == above.st_dev && root.st_ino == above.st_ino ? -1 : 0;
+}
+
 const struct attempt mount_attempts[] = {{"mount-tmpfs", mount_tmpfs},
                                          {"mount-proc", mount_proc},
                                          {"mount-overlay", mount_overlay},
                                          {"mount-cgroup", mount_cgroup},
+                                         {"mount-binfmt", mount_binfmt},
+                                         {"mount-debug", mount_debug},
+                                         {"mount-trace", mount_trace},
+                                         {"mount-bpf", mount_bpf},
+                                         {"mount-over-proc", mount_over_proc},
+                                         {"bind-over-proc", bind_over_proc},
                                          {"bind-over-mask", bind_over_mask},
                                          {"remount-proc-sys", remount_proc_sys},
                                          {"remount-sys", remount_sys},
@@ -69,7 +92,10 @@ const struct attempt mount_attempts[] = {{"mount-tmpfs", mount_tmpfs},
                                          {"open-tree-attr", open_tree_with_attributes},
                                          {"move-mount", attach_mount},
                                          {"fsopen", open_fs},
+                                         {"fsconfig", configure_fs},
+                                         {"fsmount", mount_fs},
                                          {"fspick", pick_fs},
                                          {"mount-setattr", clear_readonly},
                                          {"double-chroot", double_chroot},
+                                         {"above-root", above_root},
                                          {NULL, NULL}};

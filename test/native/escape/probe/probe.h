@@ -25,10 +25,16 @@ struct attempt {
   long (*try_it)(void);
 };
 
+/* A process that is not in the container. */
+extern pid_t outside;
+
 /* Tables end with a name that is NULL. */
 extern const struct attempt mount_attempts[];
 extern const struct attempt namespace_attempts[];
 extern const struct attempt process_attempts[];
+extern const struct attempt outside_attempts[];
+extern const struct attempt first_attempts[];
+extern const struct attempt network_attempts[];
 extern const struct attempt kernel_attempts[];
 extern const struct attempt device_attempts[];
 extern const struct attempt file_attempts[];

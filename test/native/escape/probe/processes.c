@@ -2,29 +2,9 @@
 
 #include <linux/kcmp.h>
 #include <sys/ioctl.h>
-#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 
-/* A pid that is in use outside, but not in a pid namespace that has a handful of processes. */
-enum { OUTSIDE = 300000 };
-
-static long trace_outside(void) { return ptrace(PTRACE_ATTACH, OUTSIDE, 0, 0); }
-static long signal_outside(void) { return kill(OUTSIDE, 0); }
-static long signal_parent(void) {
-  /* The parent of the first process is outside, and its number is 0, which would mean one's own group. */
-  FILE *status = fopen("/proc/1/status", "r");
-  char line[256];
-  long parent = 0;
-  while (status != NULL && fgets(line, sizeof line, status) != NULL)
-    sscanf(line, "PPid: %ld", &parent);
-  if (parent == 0) {
-    errno = ESRCH;
-    return -1;
-  }
-  return kill((pid_t)parent, 0);
-}
-static long open_pidfd_outside(void) { return syscall(__NR_pidfd_open, OUTSIDE, 0); }
 static long outer_root(void) {
   struct stat own, first;
   if (stat("/", &own) < 0 || stat("/proc/1/root/.", &first) < 0)
@@ -47,11 +27,6 @@ static long leaked_directory(void) {
   }
   errno = ENOENT;
   return -1;
-}
-static long read_first_memory(void) {
-  char byte;
-  struct iovec local = {&byte, 1}, remote = {(void *)0x1000, 1};
-  return process_vm_readv(OUTSIDE, &local, 1, &remote, 1, 0);
 }
 static long steal_descriptor(void) {
   int fd = (int)syscall(__NR_pidfd_open, 1, 0);
@@ -84,13 +59,23 @@ static long type_into_terminal(void) { return ioctl(0, TIOCSTI, "x"); }
 static long select_in_terminal(void) { return ioctl(0, TIOCLINUX, "\2"); }
 static long open_terminal(void) { return open("/dev/tty", O_RDWR | O_NOCTTY); }
 
-const struct attempt process_attempts[] = {{"ptrace-outside", trace_outside},
-                                           {"signal-outside", signal_outside},
-                                           {"signal-parent", signal_parent},
-                                           {"pidfd-outside", open_pidfd_outside},
-                                           {"outer-root", outer_root},
+/* The file of the program and the size of the break are for CAP_SYS_RESOURCE: proc would tell another program. */
+static long exchange_own_file(void) { return prctl(PR_SET_MM, PR_SET_MM_EXE_FILE, -1, 0, 0); }
+static long deadline(void) {
+  struct {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+  } attributes = {sizeof attributes, 6 /* SCHED_DEADLINE */, 0, 0, 0, 1000000, 10000000, 10000000};
+  return syscall(__NR_sched_setattr, 0, &attributes, 0);
+}
+/* IOPRIO_WHO_PROCESS, the class of real time. */
+static long real_time_input(void) { return syscall(__NR_ioprio_set, 1, 0, 1 << 13); }
+
+const struct attempt process_attempts[] = {{"outer-root", outer_root},
                                            {"leaked-directory", leaked_directory},
-                                           {"vm-read-outside", read_first_memory},
                                            {"pidfd-getfd", steal_descriptor},
                                            {"kcmp", compare_kernel_objects},
                                            {"process-madvise", advise_process},
@@ -98,6 +83,9 @@ const struct attempt process_attempts[] = {{"ptrace-outside", trace_outside},
                                            {"rlimit", raise_open_files},
                                            {"oom-score", protect_from_oom},
                                            {"real-time", real_time},
+                                           {"deadline", deadline},
+                                           {"io-priority", real_time_input},
+                                           {"own-file", exchange_own_file},
                                            {"tiocsti", type_into_terminal},
                                            {"tioclinux", select_in_terminal},
                                            {"dev-tty", open_terminal},
