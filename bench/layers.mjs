@@ -35,7 +35,7 @@ import { createNativeFiles } from '${root('src/runtime-native/files.ts')}';
 const files = createNativeFiles({ binaryPath: '${root('src/runtime-native/c/build/tsbuild-runtime')}' });
 const [what, from, to] = process.argv.slice(2);
 if (what === 'unpack') await applyLayer(files, { file: from }, to);
-else if (what === 'stream') await applyLayer(files, createReadStream(from, { highWaterMark: 1 << 18 }), to);
+else if (what === 'stream') await applyLayer(files, createReadStream(from, { highWaterMark: 1 << 16 }), to);
 else await digestLayer(files, from);
 console.log(Number(/VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024);
 `;

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { BuildError, throwIfAborted } from '../core/errors.ts';
 import { decodePath } from '../core/path-bytes.ts';
+import { YoungGarbage } from '../core/young-garbage.ts';
 import { distinctLayers } from './distinct-layers.ts';
 import { writerError } from './files-errors.ts';
 import { decodeReply, REPLY_SIZE } from './files-wire.ts';
@@ -104,10 +105,12 @@ export async function unpackLayer(
 }
 
 async function sendAll(unpacking: Unpacking, tar: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
+  const garbage = new YoungGarbage();
   for await (const chunk of tar) {
     throwIfAborted(signal);
     // Nothing would end the archive.
     if (chunk.length > 0) await unpacking.send(chunk);
+    garbage.add(chunk.length);
   }
   throwIfAborted(signal);
   await unpacking.send(Buffer.alloc(0));
