@@ -1,5 +1,6 @@
 /** RUN: a command in a container on top of the stack; what it wrote becomes a new layer. */
 import { BuildError } from '../core/errors.ts';
+import { EMPTY_SCAN, isEmptyDirectory } from '../layer/empty.ts';
 import { reachableHosts } from '../runtime-native/network.ts';
 import type { ContainerExit, ContainerSpec } from '../runtime-native/types.ts';
 import type { ActiveSnapshot } from '../snapshot/types.ts';
@@ -40,7 +41,7 @@ export async function executeExecOp(
     const lower = layers.map(({ dir }) => dir);
     await runCommand(op, await describe(op, { lower, active, mounts, services }), services, context);
   }
-  const snapshot = await active.commit();
+  const snapshot = await active.commit(isEmptyDirectory(active.upper) ? EMPTY_SCAN : undefined);
   return { kind: 'layers', layers: [...layers.map(({ id }) => id), snapshot.id] };
 }
 

@@ -20,6 +20,8 @@ export class ResultReader {
   private readonly unpacked = new Map<Digest, readonly SnapshotId[]>();
   private readonly unpacking = new SharedWork<readonly SnapshotId[]>();
   private readonly views = new Map<string, MergedView>();
+  /** Each is looked at once in a build, whose lease keeps it, and not again for each step above it. */
+  private readonly known = new Map<SnapshotId, Snapshot>();
 
   constructor(options: ResultReaderOptions) {
     this.options = options;
@@ -76,8 +78,11 @@ export class ResultReader {
   }
 
   private async snapshot(id: SnapshotId): Promise<Snapshot> {
-    const snapshot = await this.options.snapshots.get(id);
-    if (snapshot !== undefined) return snapshot;
+    const snapshot = this.known.get(id) ?? (await this.options.snapshots.get(id));
+    if (snapshot !== undefined) {
+      this.known.set(id, snapshot);
+      return snapshot;
+    }
     throw new BuildError('store-corrupt', `Cannot find the layer "${id}" that an earlier step made`, {
       hint: 'build again; if it happens again, build with --no-cache',
     });

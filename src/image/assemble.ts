@@ -12,6 +12,7 @@ import type { NativeFiles } from '../runtime-native/tree-types.ts';
 import type { LayerDigest, Snapshot, SnapshotId, SnapshotStore } from '../snapshot/types.ts';
 import { encodeConfig, encodeManifest } from './encode.ts';
 import { missingSnapshot } from './errors.ts';
+import { EMPTY_TAR, isEmptyDirectory } from '../layer/empty.ts';
 import { imageOf } from './load.ts';
 import type { Image } from './types.ts';
 import { parseManifest } from '../oci/validate.ts';
@@ -98,11 +99,20 @@ async function digestSnapshot(
   snapshot: Snapshot,
   signal: AbortSignal | undefined,
 ): Promise<LayerDigest> {
-  const { digestLayer } = await import('../layer/write.ts');
-  const digest = await digestLayer(deps.files, snapshot.dir, signal);
+  const digest = await computeDigest(deps, snapshot, signal);
   await deps.snapshots.setLayerDigest(snapshot.id, digest);
   await deps.snapshots.setUnpacked(digest.diffID, snapshot.id);
   return digest;
+}
+
+async function computeDigest(
+  deps: Pick<AssembleDeps, 'files'>,
+  snapshot: Snapshot,
+  signal: AbortSignal | undefined,
+): Promise<LayerDigest> {
+  if (snapshot.opaqueDirs.length === 0 && isEmptyDirectory(snapshot.dir)) return EMPTY_TAR;
+  const { digestLayer } = await import('../layer/write.ts');
+  return digestLayer(deps.files, snapshot.dir, signal);
 }
 
 function checkHistory({ layers, history }: AssembleOptions): void {

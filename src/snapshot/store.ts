@@ -93,14 +93,14 @@ class DirectorySnapshotStore implements SnapshotStore {
       chmodSync(upper, 0o755);
       mkdirSync(work, { mode: 0o700 });
       return new Active(upper, work, {
-        commit: () => this.guard(dir, () => this.commit(id, dir)),
+        commit: (scan) => this.guard(dir, () => this.commit(id, dir, scan)),
         discard: () => this.guard(dir, () => this.options.removeTree(dir)),
       });
     });
   }
 
-  private async commit(id: string, dir: string): Promise<Snapshot> {
-    const { fingerprint, opaqueDirs, xattrs, wanted } = await this.options.scanLayer(join(dir, 'fs'));
+  private async commit(id: string, dir: string, scan?: LayerScan): Promise<Snapshot> {
+    const { fingerprint, opaqueDirs, xattrs, wanted } = scan ?? (await this.options.scanLayer(join(dir, 'fs')));
     await this.removeWork(join(dir, 'work'));
     const meta: Meta = {
       version: 1,
@@ -281,25 +281,26 @@ class DirectorySnapshotStore implements SnapshotStore {
   }
 }
 
+interface ActiveActions {
+  readonly commit: (scan?: LayerScan) => Promise<Snapshot>;
+  readonly discard: () => Promise<void>;
+}
+
 class Active implements ActiveSnapshot {
   readonly upper: string;
   readonly work: string;
   private state: 'active' | 'committed' | 'discarded' = 'active';
-  private readonly actions: { readonly commit: () => Promise<Snapshot>; readonly discard: () => Promise<void> };
+  private readonly actions: ActiveActions;
 
-  constructor(
-    upper: string,
-    work: string,
-    actions: { readonly commit: () => Promise<Snapshot>; readonly discard: () => Promise<void> },
-  ) {
+  constructor(upper: string, work: string, actions: ActiveActions) {
     this.upper = upper;
     this.work = work;
     this.actions = actions;
   }
 
-  async commit(): Promise<Snapshot> {
+  async commit(scan?: LayerScan): Promise<Snapshot> {
     if (this.state !== 'active') throw new Error(`Cannot commit a snapshot that is ${this.state}`);
-    const snapshot = await this.actions.commit();
+    const snapshot = await this.actions.commit(scan);
     this.state = 'committed';
     return snapshot;
   }

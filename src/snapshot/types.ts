@@ -23,8 +23,11 @@ export interface ActiveSnapshot extends AsyncDisposable {
   readonly upper: string;
   /** Absolute host path of an empty directory on the same file system, for overlay. */
   readonly work: string;
-  /** Makes the changes immutable; the snapshot can then not be discarded any more. What a power cut takes of it is noticed by `get`. */
-  commit(): Promise<Snapshot>;
+  /**
+   * Makes the changes immutable; the snapshot can then not be discarded any more. What a power cut takes of it is noticed by `get`.
+   * `scan` is what a walk over `upper` would find, when that is known.
+   */
+  commit(scan?: LayerScan): Promise<Snapshot>;
   /** Disposing removes the snapshot unless it was committed. */
   [Symbol.asyncDispose](): Promise<void>;
 }
