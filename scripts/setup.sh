@@ -3,7 +3,7 @@
 #
 #   scripts/setup.sh          for the build: a C compiler and make
 #   scripts/setup.sh test     for the tests as well: a static busybox, a registry, a bootstrapper of Debian,
-#                             OpenSSH, Docker and runc to compare with, and a kernel to boot
+#                             OpenSSH, crun, Docker and runc to compare with, and a kernel to boot
 set -eu
 
 missing=
@@ -34,6 +34,7 @@ if [ "${1-}" = test ]; then
     need passt sh -c 'command -v pasta'
     need slirp4netns slirp4netns --version
     need runc runc --version
+    need crun crun --version
     need docker.io dockerd --version
     need user-mode-linux test -x /usr/bin/linux.uml
     need e2fsprogs mke2fs -V

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BuildError, ExitStatus } from '../core/errors.ts';
 import { suggest } from '../core/suggest.ts';
-import type { Engine } from '../engine/types.ts';
+import type { Engine, EngineOptions } from '../engine/types.ts';
 import { COMMANDS, DEFAULT_COMMAND } from './commands.ts';
 import { parseArguments } from './parse.ts';
 import { reportError } from './report.ts';
@@ -45,9 +45,16 @@ function createContext(root: string | undefined, env: Environment, deps: CliDeps
     deps,
     env,
     root: chosenRoot,
-    withEngine: async <T>(work: (engine: Engine) => Promise<T>): Promise<T> => {
+    withEngine: async <T>(
+      work: (engine: Engine) => Promise<T>,
+      options: Pick<EngineOptions, 'ociRuntime'> = {},
+    ): Promise<T> => {
       const bridge = bridgeOf(env);
-      await using engine = await deps.createEngine({ root: chosenRoot(), ...(bridge !== undefined && { bridge }) });
+      await using engine = await deps.createEngine({
+        root: chosenRoot(),
+        ...(bridge !== undefined && { bridge }),
+        ...options,
+      });
       return await work(engine);
     },
   };

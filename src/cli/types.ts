@@ -111,5 +111,8 @@ export interface CommandContext {
   /** The chosen store's directory, which need not be there. Throws `usage` if there is none to choose. */
   readonly root: () => string;
   /** Calls `work` with the engine on the chosen store, and closes the engine afterwards. */
-  readonly withEngine: <T>(work: (engine: Engine) => Promise<T>) => Promise<T>;
+  readonly withEngine: <T>(
+    work: (engine: Engine) => Promise<T>,
+    options?: Pick<EngineOptions, 'ociRuntime'>,
+  ) => Promise<T>;
 }

@@ -92,6 +92,7 @@ export const ERROR_CODES = {
   'store-corrupt': ExitStatus.store,
   'store-busy': ExitStatus.store,
   'runtime-unavailable': ExitStatus.engine,
+  'oci-runtime-unavailable': ExitStatus.usage,
   'runtime-failed': ExitStatus.engine,
   'network-unavailable': ExitStatus.engine,
   'command-not-executable': ExitStatus.notExecutable,

@@ -91,6 +91,12 @@ export async function openServices(options: EngineOptions): Promise<Services> {
     ]);
     return openRegistrySource({ content, proxy: proxyRule(process.env) });
   });
+  const external =
+    options.ociRuntime === undefined
+      ? undefined
+      : await (
+          await import('../runtime-native/external.ts')
+        ).findExternalRuntime(options.ociRuntime, process.env['PATH']);
   const runtime = once(async () => {
     const [{ createNativeRuntime }, { findRuntimeBinary }] = await Promise.all([
       import('../runtime-native/runtime.ts'),
@@ -99,6 +105,7 @@ export async function openServices(options: EngineOptions): Promise<Services> {
     return createNativeRuntime({
       binaryPath: findRuntimeBinary(),
       ...(options.bridge !== undefined && { bridge: options.bridge }),
+      ...(external !== undefined && { external }),
     });
   });
   const registry = once(async () => new OriginTracker(origins, await client()));

@@ -18,6 +18,8 @@ export interface EngineOptions {
   readonly parallelism?: number;
   /** The network of containers; default: `tsbuild0`, with addresses that are free. */
   readonly bridge?: BridgeConfig;
+  /** OCI runtime that makes the containers, an absolute path or a command of the search path; default: the native one. */
+  readonly ociRuntime?: string;
 }
 
 export interface CallOptions {

@@ -6,10 +6,11 @@ import type { Readable, Writable } from 'node:stream';
 import { BuildError, throwIfAborted } from '../core/errors.ts';
 import { killFirstOfNamespace } from './orphans.ts';
 import { Requests } from './requests.ts';
+import type { ContainerSetting } from './spec.ts';
 import { encodeSpec } from './spec.ts';
 import type { LastRecord } from './status.ts';
 import { exitOf, StatusReader } from './status.ts';
-import type { BridgeConfig, ContainerExit, ContainerSpec, RunOptions } from './types.ts';
+import type { ContainerExit, ContainerSpec, RunOptions } from './types.ts';
 
 /** Descriptors of the supervisor, as in c/attached.c. */
 const SPEC_FD = 3;
@@ -20,7 +21,7 @@ const CONTROL_SIGNAL = 1;
 const CONTROL_REQUEST = 2;
 
 interface AttachedOptions extends Pick<RunOptions, 'signal' | 'onStarted'> {
-  readonly bridge: BridgeConfig;
+  readonly setting: ContainerSetting;
   /** Otherwise the container's stdin is empty. */
   readonly openStdin: boolean;
 }
@@ -29,7 +30,7 @@ interface AttachedOptions extends Pick<RunOptions, 'signal' | 'onStarted'> {
 export async function runAttached(
   binaryPath: string,
   spec: ContainerSpec,
-  { bridge, openStdin, onStarted, signal }: AttachedOptions,
+  { setting, openStdin, onStarted, signal }: AttachedOptions,
 ): Promise<ContainerExit> {
   const child = spawn(binaryPath, ['container'], {
     stdio: [openStdin ? 'inherit' : 'ignore', 'inherit', 'inherit', 'pipe', 'pipe', 'pipe'],
@@ -39,7 +40,7 @@ export async function runAttached(
   const abort = (): void => supervisor.kill('SIGKILL');
   signal?.addEventListener('abort', abort);
   try {
-    supervisor.describe(encodeSpec(spec, openStdin, bridge));
+    supervisor.describe(encodeSpec(spec, openStdin, setting));
     const last = await supervisor.last();
     throwIfAborted(signal);
     if (last === undefined) {

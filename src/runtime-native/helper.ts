@@ -8,9 +8,10 @@ import type { Message } from './channel.ts';
 import { encodeHead, MessageKind, MessageReader } from './channel.ts';
 import { killFirstOfNamespace } from './orphans.ts';
 import { Requests } from './requests.ts';
+import type { ContainerSetting } from './spec.ts';
 import { encodeBridge, encodeSpec } from './spec.ts';
 import { bridgeStateOf, exitOf, parseRecord } from './status.ts';
-import type { BridgeConfig, BridgeState, ContainerExit, ContainerSpec, RunOptions } from './types.ts';
+import type { BridgeState, ContainerExit, ContainerSpec, RunOptions } from './types.ts';
 
 /** As in c/serve.c. */
 const CHANNEL_FD = 3;
@@ -46,13 +47,13 @@ export class Helper {
   readonly #pending = new Map<number, Pending>();
   /** Answered in order. */
   readonly #questions: Question[] = [];
-  readonly #bridge: BridgeConfig;
+  readonly #setting: ContainerSetting;
   #last = 0;
   #ended = false;
   #closing = false;
 
-  constructor(binaryPath: string, bridge: BridgeConfig) {
-    this.#bridge = bridge;
+  constructor(binaryPath: string, setting: ContainerSetting) {
+    this.#setting = setting;
     // In a session of its own: an interrupt at the terminal is tsbuild's to act upon.
     this.#child = spawn(binaryPath, ['serve'], {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
@@ -88,7 +89,7 @@ export class Helper {
   /** Runs a container to its end; see `ContainerRuntime.run`. */
   async run(spec: ContainerSpec, options: HelperRunOptions): Promise<ContainerExit> {
     const { signal } = options;
-    const bytes = encodeSpec(spec, false, this.#bridge);
+    const bytes = encodeSpec(spec, false, this.#setting);
     const number = ++this.#last;
     const abort = (): void => this.#kill(number, 'SIGKILL');
     signal?.addEventListener('abort', abort);
@@ -118,7 +119,7 @@ export class Helper {
       return await new Promise<BridgeState>((resolve, reject) => {
         this.#hold(true);
         this.#questions.push({ resolve, reject });
-        this.#send(0, MessageKind.network, Buffer.from(encodeBridge(this.#bridge)));
+        this.#send(0, MessageKind.network, Buffer.from(encodeBridge(this.#setting.bridge)));
       });
     } finally {
       this.#holdIfBusy();

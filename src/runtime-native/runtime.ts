@@ -1,6 +1,8 @@
 /** The container runtime on top of the native binary. */
-import { throwIfAborted } from '../core/errors.ts';
+import { BuildError, throwIfAborted } from '../core/errors.ts';
+import type { ExternalRuntime } from './external.ts';
 import { Helper } from './helper.ts';
+import type { ContainerSetting } from './spec.ts';
 import { DEFAULT_BRIDGE } from './spec.ts';
 import type { BridgeConfig, BridgeState, ContainerExit, ContainerRuntime, ContainerSpec, RunOptions } from './types.ts';
 
@@ -9,32 +11,38 @@ export interface NativeRuntimeOptions {
   readonly binaryPath: string;
   /** Default: `tsbuild0`, with addresses that are free. */
   readonly bridge?: BridgeConfig;
+  /** Another OCI runtime that makes the containers; the native binary still does everything around them. */
+  readonly external?: ExternalRuntime;
 }
 
-export function createNativeRuntime({ binaryPath, bridge }: NativeRuntimeOptions): ContainerRuntime {
-  return new NativeRuntime(binaryPath, bridge ?? DEFAULT_BRIDGE);
+export function createNativeRuntime({ binaryPath, bridge, external }: NativeRuntimeOptions): ContainerRuntime {
+  return new NativeRuntime(binaryPath, {
+    bridge: bridge ?? DEFAULT_BRIDGE,
+    ...(external !== undefined && { external }),
+  });
 }
 
 class NativeRuntime implements ContainerRuntime {
   readonly #binaryPath: string;
-  readonly #bridge: BridgeConfig;
+  readonly #setting: ContainerSetting;
   #helper: Helper | undefined;
   #network: Promise<BridgeState> | undefined;
 
-  constructor(binaryPath: string, bridge: BridgeConfig) {
+  constructor(binaryPath: string, setting: ContainerSetting) {
     this.#binaryPath = binaryPath;
-    this.#bridge = bridge;
+    this.#setting = setting;
   }
 
   async run(spec: ContainerSpec, { stdio, ...options }: RunOptions): Promise<ContainerExit> {
     throwIfAborted(options.signal);
+    if (this.#setting.external !== undefined && spec.init === true) throw noInit();
     if (stdio.kind === 'pipe') {
       return await this.#running().run(spec, { ...options, onStdout: stdio.onStdout, onStderr: stdio.onStderr });
     }
     const { runAttached } = await import('./attached.ts');
     return await runAttached(this.#binaryPath, spec, {
       ...options,
-      bridge: this.#bridge,
+      setting: this.#setting,
       openStdin: stdio.openStdin,
     });
   }
@@ -50,7 +58,14 @@ class NativeRuntime implements ContainerRuntime {
 
   /** One that was killed is replaced: its containers are lost, but not those to come. */
   #running(): Helper {
-    if (this.#helper?.isRunning !== true) this.#helper = new Helper(this.#binaryPath, this.#bridge);
+    if (this.#helper?.isRunning !== true) this.#helper = new Helper(this.#binaryPath, this.#setting);
     return this.#helper;
   }
+}
+
+function noInit(): BuildError {
+  return new BuildError(
+    'unsupported',
+    'Cannot use "--init" with "--oci-runtime": other runtimes start only the command',
+  );
 }

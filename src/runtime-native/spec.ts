@@ -4,6 +4,7 @@
  */
 import { BuildError } from '../core/errors.ts';
 import { distinctLayers } from './distinct-layers.ts';
+import type { ExternalRuntime } from './external.ts';
 import type { BridgeConfig, ContainerResources, ContainerSpec, MountSpec, RootfsSpec } from './types.ts';
 
 const MAGIC = 'TSBSPEC1';
@@ -58,11 +59,24 @@ export function encodeBridge({ name, subnet }: BridgeConfig): string {
   return subnet === undefined ? name : `${name} ${subnet}`;
 }
 
+/** What containers have in common. */
+export interface ContainerSetting {
+  readonly bridge: BridgeConfig;
+  /** Makes the containers instead of the native runtime. */
+  readonly external?: ExternalRuntime;
+}
+
 /** Serialises `spec`; `openStdin` gives the process the caller's stdin. Throws `run-start-failed` for what Linux cannot take. */
-export function encodeSpec(spec: ContainerSpec, openStdin: boolean, bridge: BridgeConfig = DEFAULT_BRIDGE): Buffer {
+export function encodeSpec(
+  spec: ContainerSpec,
+  openStdin: boolean,
+  { bridge, external }: ContainerSetting = { bridge: DEFAULT_BRIDGE },
+): Buffer {
   if (Buffer.byteLength(spec.hostname) > MAX_HOSTNAME_BYTES) throw hostnameTooLong(spec.hostname);
   const out = new SpecWriter();
   out.text('id', spec.id);
+  out.optional('runtime', external?.path);
+  out.list('runtime.flag', external?.flags ?? []);
   writeRootfs(out, spec.rootfs);
   out.flag('rootfs.readonly', spec.readonlyRootfs);
   out.list('arg', spec.args);

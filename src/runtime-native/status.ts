@@ -105,6 +105,7 @@ export const Stage = {
   hook: 27,
   sysctl: 28,
   limit: 29,
+  runtime: 30,
 } as const;
 
 /** What the runtime was doing, for the stages whose failure is the machine's. */
@@ -169,6 +170,11 @@ export function startError(failure: {
       return execError(errno, detail);
     case Stage.limit:
       return limitError(errno, detail);
+    case Stage.runtime:
+      return new BuildError(
+        'run-start-failed',
+        `Cannot start the container with the runtime of "--oci-runtime": ${detail}${errno === 0 ? '' : `: ${errnoText(errno)}`}`,
+      );
     default:
       return machineError(failure);
   }

@@ -13,6 +13,7 @@ import { buildInputs, INPUT_OPTIONS } from '../build-inputs.ts';
 import { proxyBuildArgs } from '../docker-config.ts';
 import { parseCall } from '../calls/parse-call.ts';
 import { keyValues, labels } from '../key-values.ts';
+import { OCI_RUNTIME_OPTION, ociRuntimeOf } from '../oci-runtime.ts';
 import { notAChoice } from '../parse.ts';
 import { printableText } from '../progress/log-lines.ts';
 import type { ProgressMode } from '../progress/renderer.ts';
@@ -58,6 +59,7 @@ export const build = defineCommand({
     progress: { kind: 'value', placeholder: 'MODE', describe: 'How progress is shown', choices: PROGRESS_MODES },
     quiet: { kind: 'flag', short: 'q', describe: 'Print only the image ID' },
     iidfile: { kind: 'value', placeholder: 'FILE', describe: 'Write the image ID to a file' },
+    ...OCI_RUNTIME_OPTION,
     load: { kind: 'flag', describe: 'Keep the image in the store, which is always done' },
   },
   unsupported: UNSUPPORTED_BUILD_FLAGS,
@@ -95,8 +97,9 @@ export const build = defineCommand({
     const idPath = iidFile === undefined ? undefined : resolve(deps.cwd, iidFile);
     // An ID of an earlier build must not be taken for this one's.
     if (idPath !== undefined) await rm(idPath, { force: true });
-    const outcome = await context.withEngine((engine) =>
-      withProgress(mode, context, (options) => engine.build(request, options)),
+    const outcome = await context.withEngine(
+      (engine) => withProgress(mode, context, (options) => engine.build(request, options)),
+      ociRuntimeOf(args.value('oci-runtime'), env, deps.cwd),
     );
     if (idPath !== undefined) await writeFile(idPath, outcome.imageId);
     report(outcome, mode, context);

@@ -5,6 +5,7 @@ import { BuildError, ExitStatus, errnoOf } from '../../core/errors.ts';
 import type { RunRequest } from '../../engine/types.ts';
 import { extraHosts } from '../step-options.ts';
 import { readEnvFile } from '../env-file.ts';
+import { OCI_RUNTIME_OPTION, ociRuntimeOf } from '../oci-runtime.ts';
 import { withProgress } from '../progress/with-progress.ts';
 import { limits, oomScore, RUN_LIMIT_OPTIONS } from '../resource-options.ts';
 import type { CliDeps, CommandContext, ParsedArgs } from '../types.ts';
@@ -53,6 +54,7 @@ export const run = defineCommand({
     name: { kind: 'value', placeholder: 'NAME', describe: 'Name of the container' },
     pull: { kind: 'value', placeholder: 'WHEN', describe: 'Download the image (default: missing)', choices: PULL },
     ...RUN_LIMIT_OPTIONS,
+    ...OCI_RUNTIME_OPTION,
     quiet: { kind: 'flag', short: 'q', describe: 'Show no progress of the download' },
   },
   unsupported: UNSUPPORTED_RUN_FLAGS,
@@ -98,8 +100,9 @@ export const run = defineCommand({
       ...(name !== undefined && { name }),
     };
     const mode = args.flag('quiet') ? 'quiet' : 'auto';
-    const { exitCode } = await context.withEngine((engine) =>
-      withProgress(mode, context, (options) => engine.run(request, options), { shared: true }),
+    const { exitCode } = await context.withEngine(
+      (engine) => withProgress(mode, context, (options) => engine.run(request, options), { shared: true }),
+      ociRuntimeOf(args.value('oci-runtime'), context.env, deps.cwd),
     );
     return exitCode;
   },

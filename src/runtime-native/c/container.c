@@ -55,7 +55,9 @@ static int open_connections(struct connections *connections, const struct contai
 
 /* Starts the first process in its namespaces, and with version 2 in its group: *in_group tells. */
 static pid_t start_process(const struct container_spec *spec, const struct cgroup *cgroup, int *pidfd, bool *in_group) {
-  const uint64_t flags = namespaces_flags(spec) | CLONE_PIDFD;
+  /* With another runtime, those around what that will make. */
+  const uint64_t own = spec->runtime.path != NULL ? CLONE_NEWNS | CLONE_NEWPID : namespaces_flags(spec);
+  const uint64_t flags = own | CLONE_PIDFD;
   struct clone_args args = {.flags = flags, .pidfd = (uint64_t)(uintptr_t)pidfd, .exit_signal = SIGCHLD};
   int group = cgroup_v2_directory(cgroup);
   *in_group = group >= 0;

@@ -15,12 +15,12 @@
 #include <sys/stat.h>
 
 #include "cleanup.h"
+#include "external.h"
 #include "hooks.h"
 #include "io.h"
 #include "mount_fs.h"
 #include "mounts.h"
 #include "namespaces.h"
-#include "overlay.h"
 #include "process.h"
 #include "report.h"
 #include "stage.h"
@@ -78,19 +78,6 @@ static int bring_up_loopback(struct error *error) {
   return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? fail(error, STAGE_NETWORK, errno, "lo") : 0;
 }
 
-static int open_root(const struct container_spec *spec, struct error *error) {
-  if (spec->rootfs_directory == NULL)
-    return overlay_mount(&spec->rootfs, STAGE_ROOTFS, error);
-  cleanup_fd int mount =
-      sys_open_tree(AT_FDCWD, spec->rootfs_directory, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-  struct stat status;
-  if (mount < 0 || fstat(mount, &status) < 0)
-    return fail(error, STAGE_ROOTFS, errno, "%s", spec->rootfs_directory);
-  if (!S_ISDIR(status.st_mode))
-    return fail(error, STAGE_ROOTFS, ENOTDIR, "%s", spec->rootfs_directory);
-  return steal_fd(&mount);
-}
-
 /* Puts the root where it comes from, for hooks that look for it there. */
 static int attach_root(int root, const char *path, struct error *error) {
   return sys_move_mount(root, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0
@@ -119,19 +106,6 @@ static int enter_root(int root, const struct container_spec *spec, bool is_attac
   if (mount_id(above) != mount_id(root))
     return fail(error, STAGE_PIVOT, EBUSY, "the old root is still there");
   return chdir("/") < 0 ? fail(error, STAGE_PIVOT, errno, "/") : 0;
-}
-
-struct made_context {
-  int socket;
-  uint64_t root_mount;
-};
-
-/* Only what is in the root itself: what was made in a mount of the user belongs to its source. */
-static int on_made(void *context, int parent, const struct made *made, struct error *error) {
-  const struct made_context *to = context;
-  if (mount_id(parent) != to->root_mount)
-    return 0;
-  return report_made(to->socket, made) < 0 ? fail(error, STAGE_TARGET, errno, "%s", made->path) : 0;
 }
 
 /* Through a proc that nobody else can change, so that no mount or link leads the write elsewhere (CVE-2025-52881). */
@@ -217,13 +191,13 @@ static int set_up(const struct init *init, struct error *error) {
     return fail(error, STAGE_NETWORK, errno, "namespace");
 
   /* Everything that comes from the host is opened now and by descriptor from here on... */
-  cleanup_fd int root = open_root(spec, error);
+  cleanup_fd int root = mount_open_root(spec, error);
   if (root < 0 || mounts_open(spec, init->cgroup, &mounts, error) < 0)
     return -1;
-  struct made_context made = {.socket = init->socket, .root_mount = mount_id(root)};
+  struct report_made_in made = {.socket = init->socket, .root_mount = mount_id(root)};
   struct target_maker maker = {.root = root, .proc = mounts.proc, .context = &made};
   if (spec->remove_stubs)
-    maker.on_made = on_made;
+    maker.on_made = report_made_in_root;
   if (!has_early_hooks(spec)) {
     /* ...so that the host is out of reach before the first path of the container is looked at. */
     if (enter_root(root, spec, false, error) < 0 || attach_mounts(init, &mounts, &maker, error) < 0)
@@ -267,7 +241,8 @@ static int close_others(const struct init *init, struct error *error) {
 void init_run(const struct init *init) {
   static struct error error;
   /* First: all that this process takes from now on is counted, and its groups' descriptors go with the others. */
-  if (cgroup_join_self(init->cgroup, &error) < 0 || close_others(init, &error) < 0 || set_up(init, &error) < 0)
+  if (cgroup_join_self(init->cgroup, &error) < 0 || close_others(init, &error) < 0 ||
+      (init->spec->runtime.path != NULL ? external_run(init, &error) : set_up(init, &error)) < 0)
     report_failed(init->socket, &error);
   _exit(1);
 }

@@ -111,3 +111,16 @@ int mount_open(const struct mount_spec *mount, struct error *error) {
     return -1;
   return steal_fd(&fd);
 }
+
+int mount_open_root(const struct container_spec *spec, struct error *error) {
+  if (spec->rootfs_directory == NULL)
+    return overlay_mount(&spec->rootfs, STAGE_ROOTFS, error);
+  cleanup_fd int mount =
+      sys_open_tree(AT_FDCWD, spec->rootfs_directory, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+  struct stat status;
+  if (mount < 0 || fstat(mount, &status) < 0)
+    return fail(error, STAGE_ROOTFS, errno, "%s", spec->rootfs_directory);
+  if (!S_ISDIR(status.st_mode))
+    return fail(error, STAGE_ROOTFS, ENOTDIR, "%s", spec->rootfs_directory);
+  return steal_fd(&mount);
+}

@@ -36,6 +36,9 @@ int mounts_attach(const struct container_spec *spec, const struct cgroup *cgroup
 /* Hides what tells about or reaches the host: masked and read-only paths. */
 int mounts_mask(const struct container_spec *spec, const struct mount_set *set, int root, struct error *error);
 
+/* The root: an overlay, or a copy of a directory's mounts; detached. */
+int mount_open_root(const struct container_spec *spec, struct error *error);
+
 /* For mounts.c: the one of kind MOUNT_CGROUP. */
 int mount_cgroup_open(const struct mount_spec *mount, const struct container_spec *spec, const struct cgroup *cgroup,
                       struct mount_set *set, struct error *error);

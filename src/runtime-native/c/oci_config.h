@@ -35,8 +35,11 @@ int oci_devices(const struct json *linux_part, struct container_spec *spec, stru
 int oci_device_rules(const struct json *resources, struct container_spec *spec, struct error *error);
 int oci_seccomp(const struct json *seccomp, struct container_spec *spec, struct error *error);
 
-/* The number of a capability, CAP_CHOWN; -1 for none. */
+/* The number of a capability, CAP_CHOWN, or of a limit, RLIMIT_NOFILE; -1 for none. The words come without those beginnings, NULL for none. */
 int oci_capability(const char *name);
+const char *oci_capability_word(int number);
+int oci_rlimit(const char *name);
+const char *oci_rlimit_word(int resource);
 /* The propagation that a word means, MS_*; 0 for none. */
 unsigned long oci_propagation(const char *word);
 

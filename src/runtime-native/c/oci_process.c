@@ -1,29 +1,9 @@
 /* process of a config.json; see oci_config.h. */
-#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "oci_config.h"
 #include "oci_read.h"
-
-int oci_capability(const char *name) {
-  static const char *const names[] = {
-      "CHOWN",          "DAC_OVERRIDE",  "DAC_READ_SEARCH", "FOWNER",       "FSETID",     "KILL",
-      "SETGID",         "SETUID",        "SETPCAP",         "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST",
-      "NET_ADMIN",      "NET_RAW",       "IPC_LOCK",        "IPC_OWNER",    "SYS_MODULE", "SYS_RAWIO",
-      "SYS_CHROOT",     "SYS_PTRACE",    "SYS_PACCT",       "SYS_ADMIN",    "SYS_BOOT",   "SYS_NICE",
-      "SYS_RESOURCE",   "SYS_TIME",      "SYS_TTY_CONFIG",  "MKNOD",        "LEASE",      "AUDIT_WRITE",
-      "AUDIT_CONTROL",  "SETFCAP",       "MAC_OVERRIDE",    "MAC_ADMIN",    "SYSLOG",     "WAKE_ALARM",
-      "BLOCK_SUSPEND",  "AUDIT_READ",    "PERFMON",         "BPF",          "CHECKPOINT_RESTORE"};
-  if (strncmp(name, "CAP_", 4) != 0)
-    return -1;
-  for (size_t i = 0; i < OCI_COUNT(names); i++) {
-    if (strcmp(name + 4, names[i]) == 0)
-      return (int)i;
-  }
-  return -1;
-}
 
 static int read_set(const struct json *capabilities, const char *name, uint64_t *set, struct error *error) {
   const struct json *list;
@@ -54,27 +34,6 @@ static int read_capabilities(const struct json *process, struct capability_sets 
   return read_set(capabilities, "ambient", &sets->ambient, error);
 }
 
-static int find_resource(const char *name) {
-  static const struct {
-    const char *name;
-    int resource;
-  } resources[] = {
-      {"AS", RLIMIT_AS},           {"CORE", RLIMIT_CORE},         {"CPU", RLIMIT_CPU},
-      {"DATA", RLIMIT_DATA},       {"FSIZE", RLIMIT_FSIZE},       {"LOCKS", RLIMIT_LOCKS},
-      {"MEMLOCK", RLIMIT_MEMLOCK}, {"MSGQUEUE", RLIMIT_MSGQUEUE}, {"NICE", RLIMIT_NICE},
-      {"NOFILE", RLIMIT_NOFILE},   {"NPROC", RLIMIT_NPROC},       {"RSS", RLIMIT_RSS},
-      {"RTPRIO", RLIMIT_RTPRIO},   {"RTTIME", RLIMIT_RTTIME},     {"SIGPENDING", RLIMIT_SIGPENDING},
-      {"STACK", RLIMIT_STACK},
-  };
-  if (strncmp(name, "RLIMIT_", 7) != 0)
-    return -1;
-  for (size_t i = 0; i < OCI_COUNT(resources); i++) {
-    if (strcmp(name + 7, resources[i].name) == 0)
-      return resources[i].resource;
-  }
-  return -1;
-}
-
 static int read_limit(const struct json *item, const char *name, uint64_t *out, struct error *error) {
   const struct json *value = json_get(item, name);
   if (value == NULL)
@@ -96,7 +55,7 @@ static int read_rlimits(const struct json *process, struct container_spec *spec,
     if (spec->rlimit_count == SPEC_RLIMITS_MAX)
       return oci_reject(error, item, "is one limit too many");
     struct rlimit_spec *limit = &spec->rlimits[spec->rlimit_count++];
-    if ((limit->resource = find_resource(type)) < 0)
+    if ((limit->resource = oci_rlimit(type)) < 0)
       return oci_reject(error, json_get(item, "type"), "\"%s\" is not a limit", type);
     for (size_t i = 0; i + 1 < spec->rlimit_count; i++) {
       if (spec->rlimits[i].resource == limit->resource)

@@ -5,6 +5,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "mount_fs.h"
+#include "stage.h"
+
 static int send_message(int socket, const struct report *report, size_t size) {
   ssize_t sent;
   do
@@ -31,6 +34,13 @@ int report_made(int socket, const struct made *made) {
   }
   memcpy(report.made.path, made->path, length + 1);
   return send_message(socket, &report, offsetof(struct report, made.path) + length + 1);
+}
+
+int report_made_in_root(void *context, int parent, const struct made *made, struct error *error) {
+  const struct report_made_in *to = context;
+  if (mount_id(parent) != to->root_mount)
+    return 0;
+  return report_made(to->socket, made) < 0 ? fail(error, STAGE_TARGET, errno, "%s", made->path) : 0;
 }
 
 int report_terminal(int socket, int master) {

@@ -6,6 +6,7 @@
 #define TSBUILD_REPORT_H
 
 #include <limits.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -40,9 +41,15 @@ struct report {
   };
 };
 
-/* Each sends one message; -1 with errno. */
+/* Each sends one message; -1 with errno, or with `error` filled. */
 int report_failed(int socket, const struct error *error);
 int report_made(int socket, const struct made *made);
+/* The `on_made` of a target_maker: tells of what is in the root itself. What was made in a mount of the user belongs to its source. */
+struct report_made_in {
+  int socket;
+  uint64_t root_mount;
+};
+int report_made_in_root(void *context, int parent, const struct made *made, struct error *error);
 int report_terminal(int socket, int master);
 int report_ready(int socket);
 int report_hooks(int socket);

@@ -161,6 +161,7 @@ enum single {
   KEY_INIT,
   KEY_REMOVE_STUBS,
   KEY_OOM_SCORE,
+  KEY_RUNTIME,
   KEY_COUNT,
 };
 
@@ -194,6 +195,7 @@ static const struct {
     [KEY_INIT] = {"init", false},
     [KEY_REMOVE_STUBS] = {"remove-stubs", true},
     [KEY_OOM_SCORE] = {"oom-score-adj", false},
+    [KEY_RUNTIME] = {"runtime", false},
 };
 
 static int read_single(struct parser *parser, enum single key) {
@@ -254,6 +256,8 @@ static int read_single(struct parser *parser, enum single key) {
   case KEY_OOM_SCORE:
     spec->has_oom_score = true;
     return spec_read_signed(parser, -1000, 1000, &spec->oom_score);
+  case KEY_RUNTIME:
+    return spec_read_path(parser, &spec->runtime.path);
   case KEY_COUNT:
     break;
   }
@@ -288,6 +292,8 @@ static int read_record(struct parser *parser) {
       return spec_reject(parser, "is not NAME=value");
     return spec_append(parser, &spec->env, SPEC_STRINGS_MAX);
   }
+  if (strcmp(key, "runtime.flag") == 0)
+    return spec_append(parser, &spec->runtime.flags, SPEC_RUNTIME_FLAGS_MAX);
   if (strcmp(key, "mount") == 0)
     return start_mount(parser);
   if (strncmp(key, "mount.", 6) == 0)
@@ -324,6 +330,8 @@ static int check_whole(struct container_spec *spec, uint64_t seen, struct error 
   bool overlay = spec->rootfs.upper != NULL;
   if (overlay == (spec->rootfs_directory != NULL) || (!overlay && spec->rootfs.lower.count > 0))
     return fail(error, STAGE_SPEC, 0, "rootfs: wants either a directory or an overlay");
+  if (spec->runtime.path != NULL && spec->has_init)
+    return fail(error, STAGE_SPEC, 0, "init: is not for another runtime");
   if (spec_check_network(&spec->network, error) < 0)
     return -1;
   for (size_t i = 0; i < spec->mount_count; i++) {

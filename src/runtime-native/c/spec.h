@@ -21,6 +21,7 @@
 #define SPEC_LOWER_MAX 500
 #define SPEC_MOUNTS_MAX 512
 #define SPEC_STRINGS_MAX 65536
+#define SPEC_RUNTIME_FLAGS_MAX 8
 #define SPEC_PATH_MAX 4096
 
 /* NULL-terminated once parsed; the strings point into the buffer that was parsed, or into the description's own memory. */
@@ -201,8 +202,17 @@ struct network_spec {
   const char *hosts_name;
 };
 
+/* Another OCI runtime that makes the container and starts its process; see external.h. */
+struct external_runtime {
+  /* NULL: this one does. */
+  const char *path;
+  /* Before the command, for it to make no control groups of its own. */
+  struct string_list flags;
+};
+
 struct container_spec {
   const char *id;
+  struct external_runtime runtime;
 
   /* Its root: either a directory or an overlay. */
   const char *rootfs_directory;

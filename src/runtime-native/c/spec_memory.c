@@ -35,6 +35,7 @@ const char *spec_format(struct container_spec *spec, const char *format, ...) {
 }
 
 void spec_free(struct container_spec *spec) {
+  free(spec->runtime.flags.items);
   free(spec->rootfs.lower.items);
   free(spec->masked_paths.items);
   free(spec->readonly_paths.items);

@@ -46,6 +46,8 @@ enum stage {
   STAGE_SYSCTL = 28,
   /* A limit cannot be set; detail is what was written where, or says why if code is 0. */
   STAGE_LIMIT = 29,
+  /* The other runtime that was asked for failed; detail is what it says. */
+  STAGE_RUNTIME = 30,
 };
 
 #endif

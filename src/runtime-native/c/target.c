@@ -37,7 +37,7 @@ static ssize_t path_of(const struct target_maker *maker, int fd, char *path, siz
 }
 
 /* The same as seen from the container's root, which may be elsewhere. */
-static int real_path(const struct target_maker *maker, int fd, char *path, size_t size) {
+int target_path(const struct target_maker *maker, int fd, char *path, size_t size) {
   char root[PATH_MAX];
   ssize_t length = path_of(maker, fd, path, size), above = path_of(maker, maker->root, root, sizeof root);
   if (length < 0 || above < 0)
@@ -67,7 +67,7 @@ static int follow_dangling(const struct target_maker *maker, int parent, const c
   }
   link[length] = '\0';
   base[0] = '\0';
-  if (link[0] != '/' && real_path(maker, parent, base, sizeof base) < 0)
+  if (link[0] != '/' && target_path(maker, parent, base, sizeof base) < 0)
     return -1;
   int written = snprintf(joined, sizeof joined, "%s/%s/%s", base, link, rest);
   if (written < 0 || (size_t)written >= sizeof joined || (size_t)written >= size) {
@@ -99,7 +99,7 @@ static int make(const struct target_maker *maker, int parent, const char *name, 
     return -1;
   if (maker->on_made != NULL) {
     char path[PATH_MAX];
-    if (fstat(parent, &after) < 0 || real_path(maker, fd, path, sizeof path) < 0)
+    if (fstat(parent, &after) < 0 || target_path(maker, fd, path, sizeof path) < 0)
       return -1;
     struct made made = {.path = path,
                         .directory = directory,

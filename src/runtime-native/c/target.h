@@ -39,4 +39,7 @@ struct target_maker {
  */
 int target_open(const struct target_maker *maker, const char *path, bool directory, unsigned stage, struct error *error);
 
+/* The path of what is open at `fd` as seen from the root, free of links; -1 with errno, EXDEV for what is outside. */
+int target_path(const struct target_maker *maker, int fd, char *path, size_t size);
+
 #endif

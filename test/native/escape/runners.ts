@@ -9,6 +9,7 @@ import { findRuntimeBinary } from '../../../src/runtime-native/binary.ts';
 import type { ContainerSpec } from '../../../src/runtime-native/types.ts';
 import type { ContainerRig } from '../../support/container.ts';
 import { BIN, busyboxTar, Lab } from '../../support/e2e.ts';
+import { EXTERNAL_NAMES, externalRig, hasExternal } from '../../support/external-runtimes.ts';
 import { NetLab } from '../../support/net-lab.ts';
 import type { Ids } from '../../support/ordinary-user.ts';
 import { OrdinaryUser, whyNoOrdinaryUser } from '../../support/ordinary-user.ts';
@@ -143,6 +144,29 @@ async function withoutRoot(ids: Ids): Promise<EscapeRunner> {
   };
 }
 
+/** The default container as another OCI runtime makes it. */
+async function externalRunner(name: string): Promise<EscapeRunner> {
+  const rig = await externalRig(name);
+  return {
+    run: (job) => nativeRunner(rig).run(job),
+    async [Symbol.asyncDispose]() {
+      await rig.runtime.close();
+      rig.remove();
+    },
+  };
+}
+
+const external: readonly Kind[] = await Promise.all(
+  EXTERNAL_NAMES.map(async (name) => ({
+    name: `a container by ${name}`,
+    users: EVERYONE,
+    // runc answers so for calls that are newer than the last one of the filter.
+    otherRefusals: { 'open-tree-attr': ['ENOSYS'], 'lsm-attribute': ['ENOSYS'], 'unknown-call': ['ENOSYS'] },
+    unavailable: (await hasExternal(name)) ? undefined : `${name} is not installed`,
+    open: () => externalRunner(name),
+  })),
+);
+
 export function whyNoRunc(): string | undefined {
   return spawnSync('runc', ['--version']).error === undefined ? undefined : 'runc is not installed';
 }
@@ -167,6 +191,7 @@ export const KINDS: readonly Kind[] = [
     otherRefusals: { 'setns-mount': ['EACCES'], 'setns-net': ['EACCES'], 'outer-root': ['EACCES'] },
     open: async (rig) => nativeRunner(rig, { init: true }),
   },
+  ...external,
   { name: 'tsbuild run on the bridge', users: EVERYONE, otherRefusals: {}, open: () => onBridge(ofRun) },
   { name: 'RUN on the bridge', users: EVERYONE, otherRefusals: {}, open: () => onBridge(ofBuild) },
   {

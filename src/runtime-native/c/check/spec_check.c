@@ -47,7 +47,7 @@ static const char *const optional[][2] = {
     {"mount.subpath", "/p"}, {"mount", "tmpfs"},        {"mount.target", "/m"},     {"mount.size", "4096"},
     {"resource.memory", "8388608"}, {"resource.memory-swap", "same"}, {"resource.pids", "unlimited"},
     {"resource.cpuset-cpus", "0-3,7"}, {"resource.parent", "/a/b"}, {"resource.memory-swappiness", "0"},
-    {"oom-score-adj", "-17"}, {"mount.mode", "1023"},  {"rlimit", "nofile"},      {"rlimit.soft", "10"},      {"rlimit.hard", "unlimited"},
+    {"oom-score-adj", "-17"}, {"runtime", "/usr/bin/crun"}, {"runtime.flag", "--x=y"}, {"mount.mode", "1023"},  {"rlimit", "nofile"},      {"rlimit.soft", "10"},      {"rlimit.hard", "unlimited"},
 };
 #define COUNT(array) (sizeof array / sizeof array[0])
 
