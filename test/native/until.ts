@@ -1,4 +1,4 @@
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 60_000;
 
 /** Polls until `condition` holds; the deadline only ends a test that has already failed. */
 export async function until(what: string, condition: () => boolean): Promise<void> {

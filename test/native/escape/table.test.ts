@@ -14,9 +14,12 @@ import type { Described, Group } from './attempts/group.ts';
 import { attemptsOf } from './attempts/group.ts';
 import { IMAGES } from './attempts/images.ts';
 import { LAYERS } from './attempts/layers.ts';
+import { NETWORK } from './attempts/network.ts';
 import { OUTSIDE } from './attempts/outside.ts';
 import { RACES } from './attempts/races.ts';
+import { RUNTIME } from './attempts/runtime.ts';
 import { STORES } from './attempts/stores.ts';
+import { TERMINALS } from './attempts/terminals.ts';
 import { USERS } from './attempts/users.ts';
 
 const DOCUMENT = join(import.meta.dirname, '../../../docs/security.md');
@@ -25,7 +28,10 @@ const MARK = '<!-- What follows is written by test/native/escape/table.test.ts. 
 const AREAS: Readonly<Record<string, readonly Group<Described>[]>> = {
   'System calls and files': [...CALLS, ...FIRST_PROCESS],
   'What is outside': OUTSIDE,
+  Terminals: TERMINALS,
+  'The bridge': NETWORK,
   'Images and options': IMAGES,
+  'OCI bundles': RUNTIME,
   Users: USERS,
   Layers: LAYERS,
   Builds: [...BUILDS, ...ARCHIVES, ...STORES],

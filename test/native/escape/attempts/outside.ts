@@ -1,6 +1,6 @@
 /** Attempts to reach what runs outside: processes, sockets, keyrings, shared memory and names of the machine. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -93,6 +93,28 @@ export const OUTSIDE: readonly Group<RigAttempt>[] = [
       assert.is(await rig.output('ls /dev/mqueue | wc -l'), '0', 'nor those of another container');
     } finally {
       spawnSync('ipcrm', ['-m', made]);
+    }
+  }),
+
+  refused('a /dev/shm of its own', 'shared memory of another container and of the host in /dev/shm', async (rig) => {
+    const name = `tsbuild-escape-${process.pid}`;
+    const [shared, host] = [rig.fresh('shared'), join('/dev/shm', name)];
+    const mounts = [bind(shared, '/shared', false)];
+    const wait = (file: string): string => `until [ -e /shared/${file} ]; do sleep 0.02; done`;
+    writeFileSync(host, 'of the host');
+    try {
+      // Both run until each has looked.
+      const script = (own: string, other: string): string =>
+        `echo ${own} > /dev/shm/${own}; touch /shared/${own}; ${wait(other)}; ls /dev/shm; touch /shared/${own}-looked; ${wait(`${other}-looked`)}`;
+      const seen = await Promise.all([
+        rig.output(script('one', 'two'), { mounts }),
+        rig.output(script('two', 'one'), { mounts }),
+      ]);
+      assert.equal(seen, ['one', 'two']);
+      const found = await rig.output(`cat /dev/shm/${name}`, { mounts: [bind('/dev/shm', '/dev/shm')] });
+      assert.is(found, 'of the host', 'the attempt is a real one');
+    } finally {
+      rmSync(host, { force: true });
     }
   }),
 
