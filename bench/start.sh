@@ -12,6 +12,8 @@ gcc -O2 -o "$program" "$here/start.c"
 unshare -m bash -euc '
   mount --make-rprivate /
   for group in unified cpu; do umount "/sys/fs/cgroup/$group" 2> /dev/null || true; done
+  # Where states are, as on most machines; the chroot gets one, too.
+  mount -t tmpfs tmpfs /run
   if [ "$3" != / ]; then
     mount --bind "$3" "$3"
     for dir in proc sys dev; do mount --rbind "/$dir" "$3/$dir"; done

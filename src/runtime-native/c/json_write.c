@@ -1,7 +1,7 @@
 #include "json_write.h"
 
 void json_write_string(FILE *out, const char *text) {
-  fputc('"', out);
+  putc_unlocked('"', out);
   for (; *text != '\0'; text++) {
     const unsigned char c = (unsigned char)*text;
     if (c == '"' || c == '\\')
@@ -9,23 +9,23 @@ void json_write_string(FILE *out, const char *text) {
     else if (c < 0x20 || c == 0x7f)
       fprintf(out, "\\u%04x", c);
     else
-      fputc(c, out);
+      putc_unlocked(c, out);
   }
-  fputc('"', out);
+  putc_unlocked('"', out);
 }
 
 static void write_items(FILE *out, const struct json *value, const char *brackets) {
-  fputc(brackets[0], out);
+  putc_unlocked(brackets[0], out);
   for (const struct json *item = value->first; item != NULL; item = item->next) {
     if (item != value->first)
-      fputc(',', out);
+      putc_unlocked(',', out);
     if (item->name != NULL) {
       json_write_string(out, item->name);
-      fputc(':', out);
+      putc_unlocked(':', out);
     }
     json_write(out, item);
   }
-  fputc(brackets[1], out);
+  putc_unlocked(brackets[1], out);
 }
 
 void json_write(FILE *out, const struct json *value) {
