@@ -108,10 +108,6 @@ const IN_RUN: readonly Difference[] = [
     lines: /^network \+ +inet6 ::1|^sysctls [-+] net\/ipv6\/conf\/all\/disable_ipv6/,
     why: 'Docker turns off version 6 of IP where its networks lack it',
   },
-  {
-    lines: /^sysctls [-+] net\/ipv4\/(ip_unprivileged_port_start|ping_group_range)/,
-    why: 'not yet: these sysctls come with bridge networks',
-  },
   { lines: /^stdio - character special file 0:0$/, why: 'a stdin that is not open is an empty pipe, as in RUN' },
   { lines: /^root - \.dockerenv$/, why: 'a mark of Docker' },
 ];
