@@ -78,10 +78,16 @@ struct files_operation {
   uint8_t *xattrs;
 };
 
-/* A directory whose time is set at the end. */
+/* A directory whose time is set at the end, or that something was removed meanwhile. */
 struct files_time {
   char *path;
   struct timespec mtime;
+  bool is_removal;
+  /* Position in the list. The rest is for files_settle_times alone. */
+  size_t order;
+  bool is_gone;
+  size_t above;
+  size_t latest;
 };
 
 struct files_state;
@@ -99,6 +105,8 @@ struct files_state {
   struct files_time *times;
   size_t time_count;
   size_t time_capacity;
+  /* Of these. */
+  size_t removal_count;
 };
 
 /* 1 for an operation, 0 at the end of the input. */
@@ -140,9 +148,11 @@ int files_set_metadata(struct files_state *state, int fd, struct error *error);
 /* The same for an entry that cannot be opened; its mode stays. */
 int files_set_metadata_at(struct files_state *state, const struct place *place, struct error *error);
 
-/* Remembers a directory's time for the end, or drops what was remembered for `path` and below. */
+/* Remembers a directory's time for the end, or that its path was removed with all below. */
 int files_remember_time(struct files_state *state, struct error *error);
-void files_forget_times(struct files_state *state, const char *path);
+int files_forget_times(struct files_state *state, struct error *error);
+/* Drops removals and the times that they make pointless: n log n for all together. */
+void files_settle_times(struct files_state *state);
 int files_set_times(struct files_state *state, struct error *error);
 
 /*

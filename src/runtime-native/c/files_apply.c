@@ -15,9 +15,8 @@ static int remove_at(struct files_state *state, const struct place *place, struc
   const char *path = state->operation.path;
   if (tree_remove(place->parent, place->name, path, error) < 0)
     return -1;
-  files_forget_times(state, path);
   tree_forget(&state->tree);
-  return 0;
+  return files_forget_times(state, error);
 }
 
 /* Makes sure that `place` can be created: removes what is in the way as far as the flags allow. 1 if a directory stays. */

@@ -137,22 +137,40 @@ static bool has_member(char *members, const char *name) {
   return false;
 }
 
-/* No more than the kernel takes: an image can list its user in millions of groups. -1 with errno. */
+/* Doubles the room whenever the number is a power of two. -1 with errno. */
 static int add_group(struct identity *identity, gid_t gid) {
-  for (size_t i = 0; i < identity->group_count; i++) {
-    if (identity->groups[i] == gid)
-      return 0;
+  const size_t count = identity->group_count;
+  if ((count & (count - 1)) == 0) {
+    gid_t *grown = reallocarray(identity->groups, count == 0 ? 1 : count * 2, sizeof *grown);
+    if (grown == NULL)
+      return -1;
+    identity->groups = grown;
   }
-  if (identity->group_count >= GROUPS_MAX) {
-    errno = E2BIG;
-    return -1;
-  }
-  gid_t *grown = realloc(identity->groups, (identity->group_count + 1) * sizeof *grown);
-  if (grown == NULL)
-    return -1;
-  identity->groups = grown;
   identity->groups[identity->group_count++] = gid;
   return 0;
+}
+
+static int compare_groups(const void *a, const void *b) {
+  const gid_t left = *(const gid_t *)a, right = *(const gid_t *)b;
+  return (left > right) - (left < right);
+}
+
+/*
+ * In the order that the kernel gives them anyway, each once. No more than it takes: an image can list its user in millions
+ * of groups. -1 with errno.
+ */
+static int sort_groups(struct identity *identity) {
+  size_t kept = 0;
+  qsort(identity->groups, identity->group_count, sizeof *identity->groups, compare_groups);
+  for (size_t i = 0; i < identity->group_count; i++) {
+    if (kept == 0 || identity->groups[i] != identity->groups[kept - 1])
+      identity->groups[kept++] = identity->groups[i];
+  }
+  identity->group_count = kept;
+  if (kept <= GROUPS_MAX)
+    return 0;
+  errno = E2BIG;
+  return -1;
 }
 
 /* HOME is that of the first entry with the id, whatever name was asked for. */
@@ -247,7 +265,7 @@ int identity_find(int root, int proc, const char *user, struct identity *identit
     if (has_member(entry.members, name) && add_group(identity, entry.gid) < 0)
       return fail(error, STAGE_USER_FILE, errno, "etc/group");
   }
-  return 0;
+  return sort_groups(identity) < 0 ? fail(error, STAGE_USER_FILE, errno, "etc/group") : 0;
 }
 
 int identity_of(int root, int proc, const struct container_spec *spec, struct identity *identity, struct error *error) {

@@ -12,7 +12,7 @@
 struct identity {
   uid_t uid;
   gid_t gid;
-  /* The supplementary groups; the primary one is the first. */
+  /* The supplementary groups, ascending, the primary one among them. */
   gid_t *groups;
   size_t group_count;
   /* From the passwd entry of the user, `/` without one. */

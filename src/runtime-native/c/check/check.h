@@ -89,6 +89,21 @@ static inline void mutate(uint8_t *bytes, size_t *size) {
 
 static inline bool exists(const char *path) { return access(path, F_OK) == 0; }
 
+/* Set once nothing of the machine is in reach. */
+static bool is_confined;
+
+/* Goes on in a child and ends like it. */
+static inline void go_on_in_child(void) {
+  fflush(stdout);
+  pid_t pid = fork();
+  EXPECT(pid >= 0, "errno %d", errno);
+  if (pid == 0)
+    return;
+  int status = 0;
+  EXPECT(waitpid(pid, &status, 0) == pid, "errno %d", errno);
+  _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
 /*
  * To be called first by every program that makes or removes entries at paths that it draws: goes on in a process whose whole
  * world is an empty file system in memory, so that an operation that leaves its root finds nothing of the machine. Returns
@@ -96,17 +111,10 @@ static inline bool exists(const char *path) { return access(path, F_OK) == 0; }
  */
 static inline void confine(void) {
   EXPECT(unshare(CLONE_NEWNS | CLONE_NEWPID) == 0, "confinement needs root: errno %d", errno);
-  fflush(stdout);
-  pid_t pid = fork();
-  EXPECT(pid >= 0, "errno %d", errno);
-  if (pid > 0) {
-    int status = 0;
-    EXPECT(waitpid(pid, &status, 0) == pid, "errno %d", errno);
-    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
-  }
+  go_on_in_child();
   struct stat host, own;
   EXPECT(stat("/", &host) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0, "errno %d", errno);
-  EXPECT(mount("check", "/tmp", "tmpfs", 0, "mode=0755") == 0 && chdir("/tmp") == 0, "errno %d", errno);
+  EXPECT(mount("check", "/tmp", "tmpfs", MS_NODEV | MS_NOSUID, "mode=0755") == 0 && chdir("/tmp") == 0, "errno %d", errno);
   EXPECT(mkdir("tmp", 0755) == 0 && mkdir("proc", 0755) == 0, "errno %d", errno);
   EXPECT(mount("proc", "proc", "proc", 0, NULL) == 0, "errno %d", errno);
   EXPECT(syscall(__NR_pivot_root, ".", ".") == 0 && umount2(".", MNT_DETACH) == 0 && chdir("/") == 0, "errno %d", errno);
@@ -114,6 +122,9 @@ static inline void confine(void) {
   EXPECT(!exists("/etc") && !exists("/usr") && !exists("/bin") && !exists("/dev"), "the machine is still in reach");
   /* A descriptor on a directory of the machine is a way back. */
   EXPECT(syscall(__NR_close_range, 3, ~0U, 0) == 0, "errno %d", errno);
+  is_confined = true;
+  /* The first process of a namespace has signals ignored, and abort(3) would go on. */
+  go_on_in_child();
 }
 
 /* A new directory, removed by scratch_remove. */
@@ -125,6 +136,7 @@ struct scratch {
 };
 
 static inline void scratch_make(struct scratch *scratch) {
+  EXPECT(is_confined, "not confined");
   snprintf(scratch->top, sizeof scratch->top, "/tmp/tsbuild-check-XXXXXX");
   EXPECT(mkdtemp(scratch->top) != NULL, "errno %d", errno);
   static const char *const levels[] = {"/a", "/a/b", "/a/b/c", "/a/b/c/root"};

@@ -100,6 +100,7 @@ static void check_environment(void) {
 }
 
 int main(void) {
+  confine();
   scratch_make(&scratch);
   proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   EXPECT(proc >= 0 && fchdir(scratch.fd) == 0, "errno %d", errno);
