@@ -76,7 +76,9 @@ function mutate(text, corpus) {
 async function readCorpus(root) {
   const files = [];
   for (const name of await readdir(join(root, 'dockerfile'))) files.push(join(root, 'dockerfile', name, 'Dockerfile'));
-  for (const name of await readdir(join(root, 'fuzz'))) files.push(join(root, 'fuzz', name));
+  // The folder in there is for the native code.
+  for (const item of await readdir(join(root, 'fuzz'), { withFileTypes: true }))
+    if (item.isFile()) files.push(join(root, 'fuzz', item.name));
   return Promise.all(files.map((file) => readFile(file, 'utf8')));
 }
 

@@ -17,6 +17,8 @@ need gcc gcc --version
 need make make --version
 need libc6-dev sh -c 'test -e "$(gcc -print-file-name=libc.a)"'
 if [ "${1-}" = test ]; then
+    need clang sh -c 'test -e "$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer-$(uname -m).a"'
+    need cppcheck cppcheck --version
     need busybox-static sh -c 'test -x "$(command -v busybox)" && ! ldd "$(command -v busybox)"'
     need docker-registry docker-registry --version
     need git git --version

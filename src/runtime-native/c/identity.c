@@ -234,11 +234,11 @@ int identity_find(int root, int proc, const char *user, struct identity *identit
   bool with_group = group != NULL && group[0] != '\0';
 
   *identity = (struct identity){0};
-  cleanup_free char *passwd = NULL, *homes = NULL, *groups = NULL;
+  cleanup_free char *passwd = NULL, *groups = NULL;
   if (read_image_file(root, proc, "etc/passwd", &passwd, error) < 0)
     return -1;
   /* Reading the lines takes the text apart. */
-  homes = strdup(passwd);
+  cleanup_free char *homes = strdup(passwd);
   if (homes == NULL)
     return fail(error, STAGE_USER_FILE, errno, "memory");
   const char *name;

@@ -42,7 +42,9 @@ static unsigned long host_propagation(const struct container_spec *spec) {
   unsigned long all = spec->root_propagation;
   for (size_t i = 0; i < spec->mount_count; i++)
     all |= spec->mounts[i].propagation;
-  return all & MS_SHARED ? MS_SHARED : all & MS_SLAVE ? MS_SLAVE : MS_PRIVATE;
+  if ((all & MS_SHARED) != 0)
+    return MS_SHARED;
+  return (all & MS_SLAVE) != 0 ? MS_SLAVE : MS_PRIVATE;
 }
 
 static int set_propagation(const struct container_spec *spec, struct error *error) {

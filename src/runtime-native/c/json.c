@@ -244,8 +244,9 @@ static int read_items(struct reader *reader, struct json *value, bool named, uns
       if (read_string(reader, &item->name, &size) < 0)
         return -1;
       skip_space(reader);
-      if (*reader->at++ != ':')
+      if (*reader->at != ':')
         return reject(reader, "a name without a value");
+      reader->at++;
       skip_space(reader);
     }
     if (read_value(reader, item, depth + 1) < 0)

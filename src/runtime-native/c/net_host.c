@@ -164,9 +164,15 @@ static void leave(struct net_host *host) {
     net_state_remove(&host->state);
 }
 
+/* By its parts: what is between them may differ. */
+static bool is_same_network(const struct net_config *a, const struct net_config *b) {
+  return strcmp(a->bridge, b->bridge) == 0 && a->subnet.address == b->subnet.address &&
+         a->subnet.prefix == b->subnet.prefix;
+}
+
 int net_host_join(struct net_host *host, const struct net_config *config, struct error *error) {
   if (host->is_joined) {
-    if (memcmp(&host->config, config, sizeof *config) == 0)
+    if (is_same_network(&host->config, config))
       return 0;
     return fail(error, STAGE_NETWORK, 0, "the bridge is %s already", host->config.bridge);
   }

@@ -15,9 +15,9 @@ static int acknowledge(int rt, struct netlink_request *request) { return netlink
 
 static void read_link(void *context, const struct nlmsghdr *message) {
   struct link_info *info = context;
-  if (message->nlmsg_type != RTM_NEWLINK)
+  const struct ifinfomsg *head = netlink_head(message, RTM_NEWLINK, sizeof *head);
+  if (head == NULL)
     return;
-  const struct ifinfomsg *head = NLMSG_DATA(message);
   const uint32_t *mtu = netlink_find(message, sizeof *head, IFLA_MTU, sizeof *mtu);
   const char *queue = netlink_find(message, sizeof *head, IFLA_QDISC, sizeof "noop");
   info->index = (uint32_t)head->ifi_index;
@@ -106,9 +106,9 @@ struct port_search {
 
 static void add_port(void *context, const struct nlmsghdr *message) {
   struct port_search *search = context;
-  const struct ifinfomsg *head = NLMSG_DATA(message);
-  const uint32_t *master = netlink_find(message, sizeof *head, IFLA_MASTER, sizeof *master);
-  if (message->nlmsg_type == RTM_NEWLINK && master != NULL && *master == search->bridge &&
+  const struct ifinfomsg *head = netlink_head(message, RTM_NEWLINK, sizeof *head);
+  const uint32_t *master = head == NULL ? NULL : netlink_find(message, sizeof *head, IFLA_MASTER, sizeof *master);
+  if (master != NULL && *master == search->bridge &&
       search->count < sizeof search->found / sizeof search->found[0])
     search->found[search->count++] = (uint32_t)head->ifi_index;
 }
@@ -167,7 +167,8 @@ struct route_listing {
 static void read_hops(const struct route_listing *listing, struct route route, const void *hops) {
   int left = ((const struct rtattr *)hops - 1)->rta_len - (int)RTA_LENGTH(0);
   const struct rtnexthop *hop = hops;
-  for (; RTNH_OK(hop, left); left -= RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop)) {
+  /* RTNH_OK reads the length of a hop before it asks whether there is one. */
+  for (; left >= (int)sizeof *hop && RTNH_OK(hop, left); left -= RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop)) {
     route.interface = (uint32_t)hop->rtnh_ifindex;
     listing->on_route(listing->context, &route);
   }
@@ -175,8 +176,8 @@ static void read_hops(const struct route_listing *listing, struct route route, c
 
 static void read_route(void *context, const struct nlmsghdr *message) {
   const struct route_listing *listing = context;
-  const struct rtmsg *head = NLMSG_DATA(message);
-  if (message->nlmsg_type != RTM_NEWROUTE || head->rtm_family != AF_INET)
+  const struct rtmsg *head = netlink_head(message, RTM_NEWROUTE, sizeof *head);
+  if (head == NULL || head->rtm_family != AF_INET || head->rtm_dst_len > 32)
     return;
   const uint32_t *to = netlink_find(message, sizeof *head, RTA_DST, sizeof *to);
   const uint32_t *interface = netlink_find(message, sizeof *head, RTA_OIF, sizeof *interface);

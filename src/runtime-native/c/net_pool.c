@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "cleanup.h"
+#include "fd_message.h"
 #include "stage.h"
 
 void net_pool_open(struct net_pool *pool, int socket, size_t ahead) {
@@ -57,28 +58,10 @@ bool net_pool_ask(struct net_pool *pool, const struct net_config *config) {
   return send_request(pool, &request);
 }
 
-static ssize_t receive_reply(int socket, struct net_reply *reply, int *namespace) {
-  union {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int))];
-  } control;
-  struct iovec data = {reply, sizeof *reply};
-  struct msghdr message = {
-      .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.space};
-  ssize_t got;
-  do
-    got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-  while (got < 0 && errno == EINTR);
-  const struct cmsghdr *header = got <= 0 ? NULL : CMSG_FIRSTHDR(&message);
-  if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-    memcpy(namespace, CMSG_DATA(header), sizeof *namespace);
-  return got;
-}
-
 void net_pool_receive(struct net_pool *pool) {
   static struct net_reply reply;
   cleanup_fd int namespace = -1;
-  if (receive_reply(pool->socket, &reply, &namespace) != (ssize_t)sizeof reply) {
+  if (fd_message_receive(pool->socket, &reply, sizeof reply, 0, &namespace) != (ssize_t)sizeof reply) {
     lose_worker(pool);
     return;
   }

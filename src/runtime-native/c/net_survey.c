@@ -46,9 +46,9 @@ int net_survey_take(int rt, struct subnet wanted, uint32_t except, struct net_su
 }
 
 struct subnet net_survey_choose(const struct net_survey *survey) {
-  if (survey->wanted.prefix != 0)
-    return survey->wanted_is_taken ? (struct subnet){0} : survey->wanted;
-  for (size_t i = 0; i < SURVEY_CANDIDATES; i++) {
+  if (survey->wanted.prefix != 0 && !survey->wanted_is_taken)
+    return survey->wanted;
+  for (size_t i = 0; survey->wanted.prefix == 0 && i < SURVEY_CANDIDATES; i++) {
     if (!survey->is_taken[i])
       return candidate(i);
   }

@@ -5,30 +5,8 @@
 #include <sys/socket.h>
 
 #include "cleanup.h"
+#include "fd_message.h"
 #include "stage.h"
-
-static int send_reply(int socket, const struct net_reply *reply, int namespace) {
-  union {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int))];
-  } control = {0};
-  struct iovec data = {(void *)(uintptr_t)reply, sizeof *reply};
-  struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
-  if (namespace >= 0) {
-    message.msg_control = &control;
-    message.msg_controllen = sizeof control.space;
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof namespace);
-    memcpy(CMSG_DATA(header), &namespace, sizeof namespace);
-  }
-  ssize_t sent;
-  do
-    sent = sendmsg(socket, &message, MSG_NOSIGNAL);
-  while (sent < 0 && errno == EINTR);
-  return sent < 0 ? -1 : 0;
-}
 
 static int make(struct net_worker *worker, const struct net_request *request, struct net_reply *reply) {
   struct error *error = &reply->error;
@@ -62,7 +40,7 @@ static bool answer(struct net_worker *worker, int socket) {
     return false;
   struct net_reply reply = {.kind = request.kind, .role = request.role};
   cleanup_fd int namespace = make(worker, &request, &reply);
-  return send_reply(socket, &reply, namespace) == 0;
+  return fd_message_send(socket, &reply, sizeof reply, namespace) == 0;
 }
 
 void net_worker_answer(struct net_worker *worker, int socket) {

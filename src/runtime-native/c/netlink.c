@@ -48,7 +48,7 @@ void netlink_begin(struct netlink_request *request, uint16_t type, uint16_t flag
 
 void netlink_put_raw(struct netlink_request *request, const void *value, size_t size) {
   void *room = extend(request, size);
-  if (room != NULL)
+  if (room != NULL && size > 0)
     memcpy(room, value, size);
 }
 
@@ -128,9 +128,10 @@ int netlink_exchange(int socket, struct netlink_request *request, netlink_handle
     while (moved < 0 && errno == EINTR);
     if (moved < 0)
       return -1;
-    size_t left = (size_t)moved;
+    /* With a sign: NLMSG_NEXT takes the padding of the last message too, which need not be there. */
+    int left = (int)moved;
     const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)answer;
-    for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+    for (; left > 0 && NLMSG_OK(message, (unsigned)left); message = NLMSG_NEXT(message, left)) {
       if (message->nlmsg_seq != number)
         continue;
       if (message->nlmsg_type == NLMSG_DONE)
@@ -143,6 +144,10 @@ int netlink_exchange(int socket, struct netlink_request *request, netlink_handle
         handler(context, message);
     }
   }
+}
+
+const void *netlink_head(const struct nlmsghdr *message, uint16_t type, size_t size) {
+  return message->nlmsg_type == type && message->nlmsg_len >= NLMSG_LENGTH(size) ? NLMSG_DATA(message) : NULL;
 }
 
 const void *netlink_find(const struct nlmsghdr *message, size_t head_size, uint16_t type, size_t size) {

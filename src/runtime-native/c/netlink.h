@@ -41,7 +41,8 @@ typedef void netlink_handler(void *context, const struct nlmsghdr *message);
 /* Sends the request and waits for the answer, which `handler` gets if it is not NULL. 0, or -1 with the kernel's errno. */
 int netlink_exchange(int socket, struct netlink_request *request, netlink_handler *handler, void *context);
 
-struct nlattr;
+/* What a message of the type starts with; NULL for one of another type or one that is cut. */
+const void *netlink_head(const struct nlmsghdr *message, uint16_t type, size_t size);
 
 /* The attribute `type` behind a head of `head_size` bytes whose value has at least `size`; NULL if there is none. */
 const void *netlink_find(const struct nlmsghdr *message, size_t head_size, uint16_t type, size_t size);

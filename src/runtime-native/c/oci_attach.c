@@ -13,6 +13,7 @@
 #include <termios.h>
 
 #include "cleanup.h"
+#include "fd_message.h"
 #include "relay.h"
 #include "stage.h"
 #include "syscalls.h"
@@ -121,18 +122,6 @@ int oci_send_master(const char *path, int master, struct error *error) {
     return fail(error, STAGE_TERMINAL, ENAMETOOLONG, "%s", path);
   if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) < 0)
     return fail(error, STAGE_TERMINAL, errno, "%s", path);
-  union {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int))];
-  } control = {0};
-  char name[] = "/dev/ptmx";
-  struct iovec data = {name, sizeof name - 1};
-  struct msghdr message = {
-      .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.space};
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(header), &master, sizeof master);
-  return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? fail(error, STAGE_TERMINAL, errno, "%s", path) : 0;
+  static const char name[] = "/dev/ptmx";
+  return fd_message_send(fd, name, sizeof name - 1, master) < 0 ? fail(error, STAGE_TERMINAL, errno, "%s", path) : 0;
 }

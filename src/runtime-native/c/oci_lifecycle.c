@@ -87,14 +87,12 @@ static int parse_signal(const char *text, struct error *error) {
   return oci_usage(error, "unknown signal \"%s\"", text);
 }
 
-struct signalling {
-  int number;
-};
-
-static void signal_one(void *context, pid_t pid) { kill(pid, ((const struct signalling *)context)->number); }
+static void signal_one(void *context, pid_t pid) {
+  const int *number = context;
+  kill(pid, *number);
+}
 
 static void signal_groups(const struct oci_state *state, int number) {
-  struct signalling signalling = {number};
   /* The same processes are in the groups of every hierarchy. */
   const struct json *group = state->cgroups == NULL ? NULL : state->cgroups->first;
   if (group == NULL || group->kind != JSON_STRING)
@@ -102,7 +100,7 @@ static void signal_groups(const struct oci_state *state, int number) {
   if (number == SIGKILL)
     oci_cgroup_kill(group->text);
   else
-    oci_cgroup_each(group->text, signal_one, &signalling);
+    oci_cgroup_each(group->text, signal_one, &number);
 }
 
 /* By a descriptor, so that no other process that got the number since is meant. */

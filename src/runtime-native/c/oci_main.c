@@ -136,7 +136,6 @@ bool oci_is_command(const char *word) {
 }
 
 int oci_main(int argc, char **argv) {
-  static char root_path[PATH_MAX];
   static struct error error;
   const char *log = NULL, *log_format = "text", *rootless = "auto";
   bool systemd = false, debug = false;
@@ -151,8 +150,10 @@ int oci_main(int argc, char **argv) {
       {0},
   };
   int at, result = oci_options(options, argc, argv, &at, &error);
-  if (globals.root == NULL)
+  if (globals.root == NULL) {
+    static char root_path[PATH_MAX];
     globals.root = default_root(root_path, sizeof root_path);
+  }
   if (result == 0 && systemd)
     result = oci_usage(&error, "flag \"--systemd-cgroup\" is not supported: control groups are made as directories");
   if (result == 0 && strcmp(log_format, "text") != 0 && strcmp(log_format, "json") != 0)
@@ -167,6 +168,7 @@ int oci_main(int argc, char **argv) {
   snprintf(message, sizeof message, "%s%s%s%s", doing(error.stage), error.detail, error.code == 0 ? "" : ": ",
            error.code == 0 ? "" : strerror(error.code));
   fprintf(stderr, "tsbuild-runtime: %s\n", message);
+  /* cppcheck-suppress knownConditionTrueFalse ; oci_options sets it by its address */
   if (log != NULL && log[0] != '\0')
     write_log(log, strcmp(log_format, "json") == 0, message);
   return status_of(&error);

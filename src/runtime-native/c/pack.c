@@ -74,7 +74,7 @@ static ssize_t read_capability(int fd, struct vfs_ns_cap_data *value) {
   return size;
 }
 
-static int pack_file(struct pack *pack, const struct tree_entry *entry, struct pack_header *header,
+static int pack_file(struct pack *pack, const struct tree_entry *entry, struct pack_header header,
                      struct error *error) {
   cleanup_fd int fd = openat(entry->parent, entry->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0)
@@ -84,36 +84,36 @@ static int pack_file(struct pack *pack, const struct tree_entry *entry, struct p
   if (size < 0)
     return fail(error, TREE_READ, errno, "%s", entry->path);
   if (size > 0) {
-    header->capability = &capability;
-    header->capability_size = (size_t)size;
+    header.capability = &capability;
+    header.capability_size = (size_t)size;
   }
-  header->type = '0';
-  header->size = (uint64_t)entry->stat.st_size;
-  if (pack_header(&pack->output, header, error) < 0)
+  header.type = '0';
+  header.size = (uint64_t)entry->stat.st_size;
+  if (pack_header(&pack->output, &header, error) < 0)
     return -1;
-  return pack_content(&pack->output, fd, header->size, entry->path, error);
+  return pack_content(&pack->output, fd, header.size, entry->path, error);
 }
 
-static int pack_symlink(struct pack *pack, const struct tree_entry *entry, struct pack_header *header,
+static int pack_symlink(struct pack *pack, const struct tree_entry *entry, struct pack_header header,
                         struct error *error) {
   char target[PATH_MAX];
   ssize_t size = readlinkat(entry->parent, entry->name, target, sizeof target);
   if (size < 0)
     return fail(error, TREE_READ, errno, "%s", entry->path);
-  header->type = '2';
-  header->link = target;
-  header->link_size = (size_t)size;
-  return pack_header(&pack->output, header, error);
+  header.type = '2';
+  header.link = target;
+  header.link_size = (size_t)size;
+  return pack_header(&pack->output, &header, error);
 }
 
-static int pack_directory(struct pack *pack, const struct tree_entry *entry, struct pack_header *header,
+static int pack_directory(struct pack *pack, const struct tree_entry *entry, struct pack_header header,
                           struct error *error) {
-  header->path = make_name(pack, entry->path, entry->path_size, "/");
-  if (header->path == NULL)
+  header.path = make_name(pack, entry->path, entry->path_size, "/");
+  if (header.path == NULL)
     return fail(error, TREE_WRITE, ENOMEM, "%s", entry->path);
-  header->path_size = entry->path_size + 1;
-  header->type = '5';
-  if (pack_header(&pack->output, header, error) < 0)
+  header.path_size = entry->path_size + 1;
+  header.type = '5';
+  if (pack_header(&pack->output, &header, error) < 0)
     return -1;
   return entry->opaque ? pack_marker(pack, entry->path, entry->path_size, "/" OPAQUE_MARKER, error) : 0;
 }
@@ -136,7 +136,7 @@ static int pack_entry(void *context, const struct tree_entry *entry, struct erro
   if (strncmp(entry->name, WHITEOUT_PREFIX, sizeof WHITEOUT_PREFIX - 1) == 0)
     return fail(error, TREE_UNSUPPORTED, 0, "%s", entry->path);
   if (S_ISDIR(stat->st_mode))
-    return pack_directory(pack, entry, &header, error);
+    return pack_directory(pack, entry, header, error);
   if (S_ISSOCK(stat->st_mode))
     return 0;
   if (stat->st_nlink > 1) {
@@ -153,9 +153,9 @@ static int pack_entry(void *context, const struct tree_entry *entry, struct erro
   }
   switch (stat->st_mode & S_IFMT) {
   case S_IFREG:
-    return pack_file(pack, entry, &header, error);
+    return pack_file(pack, entry, header, error);
   case S_IFLNK:
-    return pack_symlink(pack, entry, &header, error);
+    return pack_symlink(pack, entry, header, error);
   case S_IFIFO:
     header.type = '6';
     break;

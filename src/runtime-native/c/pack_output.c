@@ -59,7 +59,8 @@ int pack_send_digest(struct pack_output *output, struct error *error) {
     uint32_t frame_size;
     uint8_t digest[SHA256_SIZE];
     uint64_t size;
-  } frame = {.frame_size = sizeof frame - sizeof frame.frame_size, .size = output->hash->size};
+  } frame = {.frame_size = sizeof frame - sizeof frame.frame_size};
+  frame.size = output->hash->size;
   sha256_final(output->hash, frame.digest);
   return write_all(output->fd, &frame, sizeof frame) < 0 ? fail(error, TREE_WRITE, errno, "stdout") : 0;
 }

@@ -140,7 +140,7 @@ static int fill_mounts(const struct profile *profile, struct container_spec *spe
  */
 static size_t throttle_paths(const char *const **paths) {
   static const char *found[4096];
-  static size_t count;
+  static size_t count = 0;
   static bool known;
   DIR *entries = known ? NULL : opendir("/sys/devices/system/cpu");
   known = true;

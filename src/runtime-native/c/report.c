@@ -5,15 +5,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "fd_message.h"
 #include "mount_fs.h"
 #include "stage.h"
 
 static int send_message(int socket, const struct report *report, size_t size) {
-  ssize_t sent;
-  do
-    sent = send(socket, report, size, MSG_NOSIGNAL);
-  while (sent < 0 && errno == EINTR);
-  return sent < 0 ? -1 : 0;
+  return fd_message_send(socket, report, size, -1);
 }
 
 int report_failed(int socket, const struct error *error) {
@@ -45,23 +42,7 @@ int report_made_in_root(void *context, int parent, const struct made *made, stru
 
 int report_terminal(int socket, int master) {
   struct report report = {.kind = REPORT_TERMINAL};
-  union {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int))];
-  } control = {0};
-  struct iovec data = {&report, offsetof(struct report, error)};
-  struct msghdr message = {
-      .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.space};
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(header), &master, sizeof master);
-  ssize_t sent;
-  do
-    sent = sendmsg(socket, &message, MSG_NOSIGNAL);
-  while (sent < 0 && errno == EINTR);
-  return sent < 0 ? -1 : 0;
+  return fd_message_send(socket, &report, offsetof(struct report, error), master);
 }
 
 int report_ready(int socket) {
@@ -75,24 +56,13 @@ int report_hooks(int socket) {
 }
 
 int report_receive(int socket, struct report *report, int *fd) {
-  union {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int))];
-  } control;
-  struct iovec data = {report, sizeof *report};
-  struct msghdr message = {
-      .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.space};
-  *fd = -1;
   ssize_t got;
-  do
-    got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   /* Told once when the process ended before it read that it may go on; what it reported comes after. */
-  while (got < 0 && (errno == EINTR || errno == ECONNRESET));
+  do
+    got = fd_message_receive(socket, report, sizeof *report, MSG_DONTWAIT, fd);
+  while (got < 0 && errno == ECONNRESET);
   if (got <= 0)
     return (int)got;
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  if (header != NULL && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-    memcpy(fd, CMSG_DATA(header), sizeof *fd);
   size_t size = (size_t)got;
   bool whole = size >= offsetof(struct report, error) && report->kind >= REPORT_FAILED && report->kind <= REPORT_LAST;
   if (whole && report->kind == REPORT_FAILED)

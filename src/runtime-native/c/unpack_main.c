@@ -74,7 +74,8 @@ static int answer(struct unpack *unpack, struct error *error) {
     uint32_t acknowledgement[4];
     uint8_t digest[SHA256_SIZE];
     uint64_t size;
-  } head = {.acknowledgement = {1, 0, 0, (uint32_t)(sizeof head - sizeof head.acknowledgement + list.size)}, .size = hash->size};
+  } head = {.acknowledgement = {1, 0, 0, (uint32_t)(sizeof head - sizeof head.acknowledgement + list.size)}};
+  head.size = hash->size;
   sha256_final(hash, head.digest);
   int status = write_all(STDOUT_FILENO, &head, sizeof head) < 0 || write_all(STDOUT_FILENO, list.data, list.size) < 0
                    ? fail(error, TREE_PROTOCOL, errno, "stdout")

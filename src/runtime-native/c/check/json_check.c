@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "json.h"
 #include "json_write.h"
 #include "oci_config.h"
@@ -86,15 +87,6 @@ static void check_texts(void) {
   memmove(deep + 1, deep, strlen(deep) + 1);
   strcat(deep, "]");
   expect(deep, NULL);
-}
-
-/* xorshift64: the same input in every run. */
-static uint64_t state = 0x9e3779b97f4a7c15;
-static uint32_t draw(uint32_t below) {
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return (uint32_t)(state >> 32) % below;
 }
 
 static const char config[] =

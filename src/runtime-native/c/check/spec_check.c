@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "spec.h"
 #include "stage.h"
 #include "syscalls.h"
@@ -49,7 +50,6 @@ static const char *const optional[][2] = {
     {"resource.cpuset-cpus", "0-3,7"}, {"resource.parent", "/a/b"}, {"resource.memory-swappiness", "0"},
     {"oom-score-adj", "-17"}, {"runtime", "/usr/bin/crun"}, {"runtime.flag", "--x=y"}, {"mount.mode", "1023"},  {"rlimit", "nofile"},      {"rlimit.soft", "10"},      {"rlimit.hard", "unlimited"},
 };
-#define COUNT(array) (sizeof array / sizeof array[0])
 
 /* A whole description without the record `skip`, which may be none. */
 static void build(struct buffer *buffer, size_t skip) {
@@ -167,39 +167,6 @@ static void check_bad(void) {
   }
 }
 
-/* xorshift64: the same input in every run. */
-static uint64_t state = 0x9e3779b97f4a7c15;
-static uint32_t draw(uint32_t below) {
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return (uint32_t)(state >> 32) % below;
-}
-
-static void mutate(struct buffer *buffer) {
-  for (uint32_t changes = 1 + draw(4); changes > 0 && buffer->size > 0; changes--) {
-    size_t at = draw((uint32_t)buffer->size);
-    switch (draw(4)) {
-    case 0:
-      buffer->bytes[at] ^= (uint8_t)(1u << draw(8));
-      break;
-    case 1:
-      buffer->bytes[at] = (uint8_t)draw(256);
-      break;
-    case 2:
-      buffer->size = at;
-      break;
-    default: {
-      /* A piece again, somewhere else. */
-      size_t from = draw((uint32_t)buffer->size), length = draw(64);
-      if (from + length <= buffer->size && at + length <= buffer->size)
-        memmove(buffer->bytes + at, buffer->bytes + from, length);
-      break;
-    }
-    }
-  }
-}
-
 static void check_random(void) {
   struct buffer buffer;
   struct container_spec spec;
@@ -215,7 +182,7 @@ static void check_random(void) {
     } else {
       build(&buffer, SIZE_MAX);
       add(&buffer, "end", "");
-      mutate(&buffer);
+      mutate(buffer.bytes, &buffer.size);
     }
     accepted += parse(&buffer, &spec, &error) == 0;
     spec_free(&spec);
