@@ -3,7 +3,7 @@
 #
 #   scripts/setup.sh          for the build: a C compiler and make
 #   scripts/setup.sh test     for the tests as well: a static busybox, a registry, a bootstrapper of Debian,
-#                             OpenSSH, crun, Docker and runc to compare with, and a kernel to boot
+#                             OpenSSH, crun, Docker and runc to compare with, a kernel to boot, and clang and cppcheck
 set -eu
 
 missing=
@@ -17,7 +17,8 @@ need gcc gcc --version
 need make make --version
 need libc6-dev sh -c 'test -e "$(gcc -print-file-name=libc.a)"'
 if [ "${1-}" = test ]; then
-    need clang sh -c 'test -e "$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer-$(uname -m).a"'
+    need clang clang --version
+    need libclang-rt-14-dev sh -c 'test -e "$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer-$(uname -m).a"'
     need cppcheck cppcheck --version
     need busybox-static sh -c 'test -x "$(command -v busybox)" && ! ldd "$(command -v busybox)"'
     need docker-registry docker-registry --version

@@ -7,6 +7,11 @@ import { until } from './until.ts';
 
 /** Every directory on a cgroup file system that was made for the container `id`, or has that name; in one hierarchy with `controller`. */
 export function groupsOf(id: string, controller?: string): string[] {
+  return groupsNamed((name) => name === id || name.startsWith(`${id}.`), controller);
+}
+
+/** Every directory there whose name is meant, but none below it. */
+export function groupsNamed(isMeant: (name: string) => boolean, controller?: string): string[] {
   const found: string[] = [];
   for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
     const [, , , , point, ...rest] = line.split(' ');
@@ -19,7 +24,7 @@ export function groupsOf(id: string, controller?: string): string[] {
     if (depth > 6) return;
     for (const entry of entriesOf(directory)) {
       if (!entry.isDirectory()) continue;
-      if (entry.name === id || entry.name.startsWith(`${id}.`)) found.push(join(directory, entry.name));
+      if (isMeant(entry.name)) found.push(join(directory, entry.name));
       else visit(join(directory, entry.name), depth + 1);
     }
   }

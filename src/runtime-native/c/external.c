@@ -13,6 +13,7 @@
 
 #include "cleanup.h"
 #include "external_log.h"
+#include "fd_message.h"
 #include "io.h"
 #include "report.h"
 #include "stage.h"
@@ -97,23 +98,13 @@ static int listen_console(struct error *error) {
 
 /* The runtime has sent it by now; whoever else could connect is in this namespace, where nobody is. */
 static int pass_terminal(int console, int socket, struct error *error) {
-  union {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int))];
-  } control;
   char data[256];
-  struct iovec part = {data, sizeof data};
-  struct msghdr message = {
-      .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.space};
   cleanup_fd int from = accept4(console, NULL, NULL, SOCK_CLOEXEC);
-  if (from < 0 || recvmsg(from, &message, MSG_CMSG_CLOEXEC) < 0)
+  cleanup_fd int master = -1;
+  if (from < 0 || fd_message_receive(from, data, sizeof data, 0, &master) < 0)
     return fail(error, STAGE_TERMINAL, errno, "console socket");
-  const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  if (header == NULL || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int)))
+  if (master < 0)
     return fail(error, STAGE_TERMINAL, EPROTO, "console socket");
-  int received;
-  memcpy(&received, CMSG_DATA(header), sizeof received);
-  cleanup_fd int master = received;
   return report_terminal(socket, master) < 0 ? fail(error, STAGE_TERMINAL, errno, "master") : 0;
 }
 
