@@ -15,7 +15,7 @@ import type { CallAttempt } from './attempts/calls.ts';
 import { CALLS, FIRST_PROCESS, isOfThisMachine } from './attempts/calls.ts';
 import { attemptsOf } from './attempts/group.ts';
 import type { EscapeRunner, Kind } from './runners.ts';
-import { KINDS, nativeRunner, ociRunner, whyNoRunc } from './runners.ts';
+import { closeKinds, KINDS, nativeRunner, ociRunner, whyNoRunc } from './runners.ts';
 
 /** What a kernel answers that lacks the thing: then it could not be granted on this machine. */
 const ABSENT = new Set(['ENOENT', 'ENOSYS', 'EAFNOSUPPORT']);
@@ -56,6 +56,7 @@ if (isRoot) {
   });
   tests.after(async () => {
     outside.kill('SIGKILL');
+    await closeKinds();
     await rig.runtime.close();
     rig.remove();
   });

@@ -98,11 +98,31 @@ function runArguments({ args, probe, user }: Job, network: string): string[] {
   return ['run', ...flags, '--entrypoint', '', 'busybox', ...args];
 }
 
-/** A machine of network namespaces, which must be as before at the end, and a store. */
-async function onBridge(run: (lab: Lab, job: Job) => Promise<string>): Promise<EscapeRunner> {
+interface Bridge {
+  readonly net: NetLab;
+  readonly lab: Lab;
+  /** The network of the machine, which must be the same after each attempt. */
+  readonly before: string;
+}
+
+let bridge: Promise<Bridge> | undefined;
+
+/** A machine of network namespaces, and a store, for all kinds of container on the bridge. */
+async function openBridge(): Promise<Bridge> {
   const net = await NetLab.open();
   const lab = await Lab.open({ bin: net.inHost(BIN, 'tsbuild') });
-  const before = net.snapshot();
+  return { net, lab, before: net.snapshot() };
+}
+
+/** Removes what the kinds share. */
+export async function closeKinds(): Promise<void> {
+  const { net, lab } = (await bridge) ?? {};
+  await lab?.[Symbol.asyncDispose]();
+  net?.[Symbol.dispose]();
+}
+
+async function onBridge(run: (lab: Lab, job: Job) => Promise<string>): Promise<EscapeRunner> {
+  const { net, lab, before } = await (bridge ??= openBridge());
   return {
     async run(job) {
       const output = await run(lab, job);
@@ -110,10 +130,7 @@ async function onBridge(run: (lab: Lab, job: Job) => Promise<string>): Promise<E
       if (after !== before) throw new Error(`the network of the machine has changed\n${before}\n${after}`);
       return output;
     },
-    async [Symbol.asyncDispose]() {
-      await lab[Symbol.asyncDispose]();
-      net[Symbol.dispose]();
-    },
+    [Symbol.asyncDispose]: async () => {},
   };
 }
 

@@ -1,10 +1,11 @@
 /*
- * Attempts on terminals. Each prints a line `NAME OUTCOME`, or nothing where the thing is not there at all.
+ * Attempts on terminals, each after a line with its name. What they come to are lines `TERMINAL OUTCOME`, or nothing where the thing is not
+ * there at all.
  *
- *   program type     types `!` into every terminal that it finds
- *   program take     makes every terminal that it finds the one of a session of its own, by force too
- *   program masters  looks for the master of a terminal among the descriptors of all processes
- *   program own      the same, with a terminal made before
+ *   type     types `!` into every terminal that it finds
+ *   take     makes every terminal that it finds the one of a session of its own, by force too
+ *   masters  looks for the master of a terminal among the descriptors of all processes
+ *   own      the same, with a terminal made before
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -93,16 +94,18 @@ static void find_masters(void) {
 }
 
 int main(int argc, char **argv) {
-  const char *command = argc == 2 ? argv[1] : "";
-  if (strcmp(command, "type") == 0)
-    for_all(type_into);
-  else if (strcmp(command, "take") == 0)
-    for_all(take);
-  else if (strcmp(command, "masters") == 0)
-    find_masters();
-  else if (strcmp(command, "own") == 0 && posix_openpt(O_RDWR | O_NOCTTY) >= 0)
-    find_masters();
-  else
-    return 2;
+  const bool only_types = argc == 2 && strcmp(argv[1], "type") == 0;
+  puts("type");
+  for_all(type_into);
+  if (only_types)
+    return 0;
+  puts("take");
+  for_all(take);
+  puts("masters");
+  find_masters();
+  puts("own");
+  if (posix_openpt(O_RDWR | O_NOCTTY) < 0)
+    return 1;
+  find_masters();
   return 0;
 }

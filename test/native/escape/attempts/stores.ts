@@ -11,7 +11,7 @@ export interface LabAttempt extends Described {
   readonly run: (lab: Lab) => Promise<void>;
 }
 
-const ROUNDS = 4;
+const ROUNDS = 3;
 
 /** Every file of the store that has `text`, packed or not. */
 function filesWith(dir: string, text: string): string[] {

@@ -48,9 +48,21 @@ function tool(rig: ContainerRig): string {
   return compiled;
 }
 
-function attempt(rig: ContainerRig, command: string, terminal: boolean): Promise<OnTerminal> {
+type Attempt = 'type' | 'take' | 'masters' | 'own';
+
+const attempted = new Map<boolean, Promise<OnTerminal>>();
+
+/** What came of one of the attempts, in a container with pipes or with a terminal of its own, which makes all of them at once. */
+async function attempt(rig: ContainerRig, name: Attempt, terminal: boolean): Promise<OnTerminal> {
   const mounts = [bind(tool(rig), '/tool', true)];
-  return startOnTerminal(rig, rig.spec('', { args: ['/tool/program', command], mounts, terminal }));
+  const started =
+    attempted.get(terminal) ?? startOnTerminal(rig, rig.spec('', { args: ['/tool/program'], mounts, terminal }));
+  attempted.set(terminal, started);
+  const { lines, typed } = await started;
+  const first = lines.indexOf(name) + 1;
+  assert.ok(first > 0, lines.join('\n'));
+  const end = lines.findIndex((line, index) => index >= first && !line.includes(' '));
+  return { lines: lines.slice(first, end < 0 ? undefined : end), typed };
 }
 
 /** Terminals that were found, with what came of it. */
@@ -100,7 +112,7 @@ export const TERMINALS: readonly Group<RigAttempt>[] = [
   }),
 
   refused('descriptors, which are all closed but stdio', 'find the master of its own terminal', async (rig) => {
-    assert.equal((await attempt(rig, 'masters', true)).lines, ['']);
+    assert.equal((await attempt(rig, 'masters', true)).lines, []);
     const own = await attempt(rig, 'own', true);
     assert.ok(
       own.lines.some((line) => line.endsWith('is the master of 1')),
