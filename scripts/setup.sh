@@ -3,7 +3,8 @@
 #
 #   scripts/setup.sh          for the build: a C compiler and make
 #   scripts/setup.sh test     for the tests as well: a static busybox, a registry, a bootstrapper of Debian,
-#                             OpenSSH, crun, Docker and runc to compare with, a kernel to boot, and clang and cppcheck
+#                             OpenSSH, crun, podman, containerd, Docker and runc to compare with, a kernel to boot, and
+#                             clang and cppcheck
 set -eu
 
 missing=
@@ -38,6 +39,9 @@ if [ "${1-}" = test ]; then
     need slirp4netns slirp4netns --version
     need runc runc --version
     need crun crun --version
+    need podman podman --version
+    need conmon conmon --version
+    need containerd containerd --version
     need docker.io dockerd --version
     need user-mode-linux test -x /usr/bin/linux.uml
     need e2fsprogs mke2fs -V

@@ -66,7 +66,7 @@ static int isolate(const struct init *init, struct error *error) {
     return fail(error, STAGE_ISOLATION, errno, "cgroup namespace");
   if (set_propagation(init->spec, error) < 0)
     return -1;
-  if (syscall(__NR_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS && errno != EPERM)
+  if (!init->keeps_keyring && syscall(__NR_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS && errno != EPERM)
     return fail(error, STAGE_ISOLATION, errno, "session keyring");
   return 0;
 }

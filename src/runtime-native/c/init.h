@@ -28,6 +28,8 @@ struct init {
   bool outlives_parent;
   /* A byte that comes here lets the command start; -1 to start it at once. */
   int gate;
+  /* Stays in the caller's session keyring instead of one of its own. */
+  bool keeps_keyring;
   /* So many descriptors from 3 on go to the command. */
   unsigned preserved_fds;
   /* What hooks get on their stdin: the state of the container, with room for the process id (state_pid.h); may be NULL. */

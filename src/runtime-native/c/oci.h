@@ -23,6 +23,11 @@ int oci_delete_main(const struct oci_globals *globals, int argc, char **argv, st
 int oci_exec_main(const struct oci_globals *globals, int argc, char **argv, struct error *error);
 int oci_list_main(const struct oci_globals *globals, int argc, char **argv, struct error *error);
 int oci_ps_main(const struct oci_globals *globals, int argc, char **argv, struct error *error);
+int oci_pause_main(const struct oci_globals *globals, int argc, char **argv, struct error *error);
+int oci_resume_main(const struct oci_globals *globals, int argc, char **argv, struct error *error);
+int oci_update_main(const struct oci_globals *globals, int argc, char **argv, struct error *error);
+int oci_events_main(const struct oci_globals *globals, int argc, char **argv, struct error *error);
+int oci_spec_main(const struct oci_globals *globals, int argc, char **argv, struct error *error);
 int oci_features_main(const struct oci_globals *globals, int argc, char **argv, struct error *error);
 
 /* Fails because of how it was called. */
@@ -46,6 +51,9 @@ struct oci_option {
 
 /* Reads options up to the first other word; *at becomes its index. Unknown ones are failures. */
 int oci_options(const struct oci_option *options, int argc, char **argv, int *at, struct error *error);
+
+/* The value of --preserve-fds: how many descriptors from 3 on go to the command. They must be open. */
+int oci_preserved_fds(const char *text, unsigned *count, struct error *error);
 
 /* The only argument left: a container's name that is safe as that of a directory. */
 int oci_only_id(int argc, char **argv, int at, const char **id, struct error *error);

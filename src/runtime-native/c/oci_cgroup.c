@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "cgroup_find.h"
 #include "cleanup.h"
 #include "device_rules.h"
 #include "io.h"
@@ -30,11 +31,16 @@ static bool has_word(const char *list, const char *word) {
   return false;
 }
 
-/* With version 1 each group costs a start a millisecond, so there are only those that something is asked of. */
+/* Engines pause, watch and limit a container that runs, so that it has the groups for that from the start. */
 static bool is_wanted(const struct cgroup *cgroup, const struct cgroup_hierarchy *hierarchy,
                       const struct container_spec *spec) {
-  if (cgroup->version == CGROUP_V2 || has_word(hierarchy->controllers, "devices"))
+  static const char *const always[] = {"devices", "freezer", "memory", "cpu", "cpuacct", "cpuset", "pids", "blkio"};
+  if (cgroup->version == CGROUP_V2)
     return true;
+  for (size_t i = 0; i < sizeof always / sizeof always[0]; i++) {
+    if (has_word(hierarchy->controllers, always[i]))
+      return true;
+  }
   for (size_t i = 0; i < spec->cgroup_setting_count; i++) {
     if (has_word(hierarchy->controllers, spec->cgroup_settings[i].controller))
       return true;
@@ -91,15 +97,32 @@ static int make_path(enum cgroup_version version, const struct cgroup_hierarchy 
   return steal_fd(&at);
 }
 
+/*
+ * In two rounds: a limit of memory may not pass that of memory and swap, nor a quota its period, so that which of two comes first
+ * depends on what they were.
+ */
+static int write_settings(const struct cgroup *cgroup, const struct cgroup_hierarchy *hierarchy,
+                          const struct container_spec *spec, struct error *error) {
+  bool failed = false;
+  for (unsigned round = 0; round == 0 || (round == 1 && failed); round++) {
+    for (size_t i = 0; i < spec->cgroup_setting_count; i++) {
+      const struct cgroup_setting *setting = &spec->cgroup_settings[i];
+      if (cgroup->version == CGROUP_V1 && !has_word(hierarchy->controllers, setting->controller))
+        continue;
+      if (write_file(hierarchy->directory, setting->file, setting->value) == 0)
+        continue;
+      failed = true;
+      if (round == 1)
+        return fail(error, STAGE_CGROUP, errno, "%s/%s = %s", hierarchy->path, setting->file, setting->value);
+    }
+  }
+  return 0;
+}
+
 static int apply_settings(const struct cgroup *cgroup, const struct cgroup_hierarchy *hierarchy,
                           const struct container_spec *spec, struct error *error) {
-  for (size_t i = 0; i < spec->cgroup_setting_count; i++) {
-    const struct cgroup_setting *setting = &spec->cgroup_settings[i];
-    if (cgroup->version == CGROUP_V1 && !has_word(hierarchy->controllers, setting->controller))
-      continue;
-    if (write_file(hierarchy->directory, setting->file, setting->value) < 0)
-      return fail(error, STAGE_CGROUP, errno, "%s/%s = %s", hierarchy->path, setting->file, setting->value);
-  }
+  if (write_settings(cgroup, hierarchy, spec, error) < 0)
+    return -1;
   if (spec->device_rules == NULL)
     return 0;
   int result = cgroup->version == CGROUP_V2
@@ -156,6 +179,64 @@ int oci_cgroup_create(struct cgroup *cgroup, const struct cgroup *found, const s
         oci_cgroup_remove(cgroup->hierarchies[made].path);
     }
     return -1;
+  }
+  return 0;
+}
+
+/* The hierarchy that a path is on; NULL for none. */
+static const struct cgroup_hierarchy *hierarchy_of(const struct cgroup *found, const char *path) {
+  for (size_t i = 0; i < found->count; i++) {
+    const struct cgroup_hierarchy *hierarchy = &found->hierarchies[i];
+    if (strncmp(path, hierarchy->path, hierarchy->top_size) == 0 && path[hierarchy->top_size] == '/')
+      return hierarchy;
+  }
+  return NULL;
+}
+
+int oci_cgroup_open(struct cgroup *cgroup, const struct json *groups, struct error *error) {
+  static struct cgroup found;
+  if (cgroup_find(&found, error) < 0)
+    return -1;
+  *cgroup = (struct cgroup){.version = found.version};
+  for (const struct json *group = groups == NULL ? NULL : groups->first; group != NULL; group = group->next) {
+    const struct cgroup_hierarchy *on = group->kind == JSON_STRING ? hierarchy_of(&found, group->text) : NULL;
+    if (on == NULL || cgroup->count == CGROUP_HIERARCHIES_MAX)
+      continue;
+    struct cgroup_hierarchy *hierarchy = &cgroup->hierarchies[cgroup->count];
+    *hierarchy = *on;
+    hierarchy->directory = open(group->text, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (hierarchy->directory < 0)
+      continue;
+    cgroup->count++;
+    if (snprintf(hierarchy->path, sizeof hierarchy->path, "%s", group->text) >= (int)sizeof hierarchy->path)
+      return fail(error, STAGE_CGROUP, ENAMETOOLONG, "%s", group->text);
+  }
+  return 0;
+}
+
+void oci_cgroup_close(struct cgroup *cgroup) {
+  for (size_t i = 0; i < cgroup->count; i++)
+    cleanup_fd_at(&cgroup->hierarchies[i].directory);
+}
+
+bool oci_cgroup_is_frozen(const struct json *groups) {
+  static const char *const files[] = {"freezer.state", "cgroup.freeze"};
+  for (const struct json *group = groups == NULL ? NULL : groups->first; group != NULL; group = group->next) {
+    cleanup_fd int directory = group->kind == JSON_STRING ? open(group->text, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    for (size_t i = 0; directory >= 0 && i < sizeof files / sizeof files[0]; i++) {
+      char text[16] = "";
+      cleanup_fd int fd = openat(directory, files[i], O_RDONLY | O_CLOEXEC);
+      if (fd >= 0 && read_all(fd, text, sizeof text - 1) > 0 && (text[0] == 'F' || text[0] == '1'))
+        return true;
+    }
+  }
+  return false;
+}
+
+int oci_cgroup_apply(const struct cgroup *cgroup, const struct container_spec *spec, struct error *error) {
+  for (size_t i = 0; i < cgroup->count; i++) {
+    if (write_settings(cgroup, &cgroup->hierarchies[i], spec, error) < 0)
+      return -1;
   }
   return 0;
 }

@@ -27,6 +27,10 @@ int oci_process_read(struct oci_config *config, const char *path, struct error *
 int oci_resources(const struct oci_config *config, enum cgroup_version version, struct container_spec *spec,
                   struct error *error);
 
+/* The same from a linux.resources alone, without its rules for devices. */
+int oci_limits(const struct json *resources, enum cgroup_version version, struct container_spec *spec,
+               struct error *error);
+
 /* For oci_config.c: its parts. */
 int oci_process(const struct json *process, struct oci_config *config, struct error *error);
 int oci_mounts(const struct json *root, const char *bundle, struct container_spec *spec, struct error *error);

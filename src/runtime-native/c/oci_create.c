@@ -32,6 +32,7 @@ struct creation {
   const char *pid_file;
   const char *console_socket;
   unsigned preserved_fds;
+  bool keeps_keyring;
   /* `run`: the command starts at once; in the foreground unless detached. */
   bool runs;
   bool detached;
@@ -49,34 +50,23 @@ struct creation {
 
 static int read_options(struct creation *creation, int argc, char **argv, struct error *error) {
   const char *preserve = "0";
-  bool no_pivot = false, no_new_keyring = false;
+  bool no_pivot = false;
   const struct oci_option options[] = {
       {.name = "bundle", .letter = 'b', .value = &creation->bundle_option},
       {.name = "console-socket", .value = &creation->console_socket},
       {.name = "pid-file", .value = &creation->pid_file},
       {.name = "preserve-fds", .value = &preserve},
       {.name = "no-pivot", .flag = &no_pivot},
-      {.name = "no-new-keyring", .flag = &no_new_keyring},
+      {.name = "no-new-keyring", .flag = &creation->keeps_keyring},
       {.name = creation->runs ? "detach" : "", .letter = creation->runs ? 'd' : 0, .flag = &creation->detached},
       {0},
   };
   int at;
-  char *end;
   if (oci_options(options, argc, argv, &at, error) < 0 || oci_only_id(argc, argv, at, &creation->id, error) < 0)
     return -1;
   if (no_pivot)
     return oci_usage(error, "flag \"--no-pivot\" is not supported: pivot_root is what keeps the host out of reach");
-  if (no_new_keyring)
-    return oci_usage(error, "flag \"--no-new-keyring\" is not supported");
-  unsigned long count = strtoul(preserve, &end, 10);
-  if (preserve[0] == '\0' || *end != '\0' || count > 1024)
-    return oci_usage(error, "flag \"--preserve-fds\" wants a number up to 1024");
-  creation->preserved_fds = (unsigned)count;
-  for (int fd = 3; fd < 3 + (int)count; fd++) {
-    if (fcntl(fd, F_GETFD) < 0)
-      return oci_usage(error, "flag \"--preserve-fds\": descriptor %d is not open", fd);
-  }
-  return 0;
+  return oci_preserved_fds(preserve, &creation->preserved_fds, error);
 }
 
 static int read_bundle(struct creation *creation, struct error *error) {
@@ -143,6 +133,7 @@ static int start_process(struct creation *creation, struct error *error) {
                       .outlives_parent = !creation->runs || creation->detached,
                       .gate = creation->gate,
                       .network = -1,
+                      .keeps_keyring = creation->keeps_keyring,
                       .preserved_fds = creation->preserved_fds,
                       .state = text};
   memcpy(init.joins, creation->joins, sizeof init.joins);

@@ -46,6 +46,7 @@ struct execution {
   bool terminal;
   bool detached;
   bool no_new_privileges;
+  unsigned preserved_fds;
 
   struct oci_state state;
   struct oci_config config;
@@ -75,8 +76,8 @@ static int read_options(struct execution *execution, int argc, char **argv, int 
   };
   if (oci_options(options, argc, argv, at, error) < 0)
     return -1;
-  if (strcmp(preserve, "0") != 0)
-    return oci_usage(error, "flag \"--preserve-fds\" is not supported by \"exec\"");
+  if (oci_preserved_fds(preserve, &execution->preserved_fds, error) < 0)
+    return -1;
   if (*at >= argc)
     return oci_usage(error, "\"exec\" needs a container id");
   return oci_check_id(argv[*at], error);
@@ -229,7 +230,8 @@ static _Noreturn void enter(const struct execution *execution, const struct init
              (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)) {
     fail(&error, STAGE_ISOLATION, errno, "root of the user namespace");
   } else {
-    sys_close_range(3, (unsigned)init->socket - 1, 0);
+    /* Opened after those that are kept, the socket comes behind them. */
+    sys_close_range(3 + init->preserved_fds, (unsigned)init->socket - 1, 0);
     sys_close_range((unsigned)init->socket + 1, ~0U, 0);
     umask(0);
     run_process(init, &error);
@@ -254,6 +256,7 @@ static int start_process(struct execution *execution, struct error *error) {
                       .stdio = {-1, -1, -1},
                       .open_files = UINT64_MAX,
                       .outlives_parent = execution->detached,
+                      .preserved_fds = execution->preserved_fds,
                       .gate = -1,
                       .network = -1};
   if (!oci_caller_size(&init.terminal_size))

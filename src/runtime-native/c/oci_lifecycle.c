@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cgroup_kill.h"
 #include "cleanup.h"
 #include "hooks.h"
 #include "io.h"
@@ -111,6 +112,15 @@ static int signal_process(const struct oci_state *state, int number, struct erro
   return sys_pidfd_send_signal(pidfd, number) < 0 ? fail(error, STAGE_SUPERVISOR, errno, "signal") : 0;
 }
 
+/* A process that version 1 has frozen does not die. */
+static void thaw(const struct oci_state *state) {
+  static struct cgroup cgroup;
+  struct error ignored;
+  if (oci_cgroup_open(&cgroup, state->cgroups, &ignored) == 0)
+    (void)!cgroup_thaw(&cgroup, &ignored);
+  oci_cgroup_close(&cgroup);
+}
+
 int oci_kill_main(const struct oci_globals *globals, int argc, char **argv, struct error *error) {
   bool all = false;
   const struct oci_option options[] = {{.name = "all", .letter = 'a', .flag = &all}, {0}};
@@ -127,11 +137,14 @@ int oci_kill_main(const struct oci_globals *globals, int argc, char **argv, stru
     enum oci_status status = oci_state_status(&state);
     if (all)
       signal_groups(&state, number);
-    else if (status == OCI_CREATED || status == OCI_RUNNING)
+    else if (status == OCI_CREATED || status == OCI_RUNNING || status == OCI_PAUSED)
       result = signal_process(&state, number, error);
     else
       result = oci_usage(error, "cannot kill container \"%s\": it is not running but %s", state.id, oci_status_name(status));
   }
+  /* As runc does, a kill ends what is paused. */
+  if (result == 0 && number == SIGKILL)
+    thaw(&state);
   oci_state_close(&state);
   return result;
 }
@@ -142,6 +155,7 @@ static int kill_and_wait(const struct oci_state *state, struct error *error) {
   if (pidfd < 0 || oci_start_time(state->pid) != state->start_time)
     return 0;
   sys_pidfd_send_signal(pidfd, SIGKILL);
+  thaw(state);
   struct pollfd entry = {.fd = pidfd, .events = POLLIN};
   int ready;
   do

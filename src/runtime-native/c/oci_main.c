@@ -25,7 +25,8 @@ static const struct {
     {"create", oci_create_main, true}, {"run", oci_run_main, true},       {"start", oci_start_main, false},
     {"state", oci_state_main, false},  {"kill", oci_kill_main, false},    {"delete", oci_delete_main, false},
     {"exec", oci_exec_main, true},     {"list", oci_list_main, false},    {"ps", oci_ps_main, false},
-    {"features", oci_features_main, false},
+    {"features", oci_features_main, false}, {"pause", oci_pause_main, false},  {"resume", oci_resume_main, false},
+    {"update", oci_update_main, false}, {"events", oci_events_main, false},  {"spec", oci_spec_main, false},
 };
 
 /* What was being done, for the stages whose detail does not say it. */

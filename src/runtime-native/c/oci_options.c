@@ -1,5 +1,7 @@
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -65,6 +67,19 @@ int oci_options(const struct oci_option *options, int argc, char **argv, int *at
       *option->value = value;
   }
   *at = i;
+  return 0;
+}
+
+int oci_preserved_fds(const char *text, unsigned *count, struct error *error) {
+  char *end;
+  const unsigned long number = strtoul(text, &end, 10);
+  if (text[0] == '\0' || *end != '\0' || number > 1024)
+    return oci_usage(error, "flag \"--preserve-fds\" wants a number up to 1024");
+  for (int fd = 3; fd < 3 + (int)number; fd++) {
+    if (fcntl(fd, F_GETFD) < 0)
+      return oci_usage(error, "flag \"--preserve-fds\": descriptor %d is not open", fd);
+  }
+  *count = (unsigned)number;
   return 0;
 }
 

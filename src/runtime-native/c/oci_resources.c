@@ -196,13 +196,18 @@ static int add_unified(const struct target *target, const struct json *resources
 
 int oci_resources(const struct oci_config *config, enum cgroup_version version, struct container_spec *spec,
                   struct error *error) {
-  static const char *const unsupported[] = {"blockIO", "network", "rdma"};
   const struct json *part = json_get(config->document.root, "linux"), *resources;
-  const struct target target = {spec, version, error};
   if (oci_object(part, "resources", &resources, error) < 0)
     return -1;
   if (resources == NULL)
     return 0;
+  return oci_limits(resources, version, spec, error) < 0 ? -1 : oci_device_rules(resources, spec, error);
+}
+
+int oci_limits(const struct json *resources, enum cgroup_version version, struct container_spec *spec,
+               struct error *error) {
+  static const char *const unsupported[] = {"blockIO", "network", "rdma"};
+  const struct target target = {spec, version, error};
   /* An object that only has members that ask for nothing is what Docker writes for no limits. */
   for (size_t i = 0; i < OCI_COUNT(unsupported); i++) {
     const struct json *member = json_get(resources, unsupported[i]);
@@ -216,7 +221,7 @@ int oci_resources(const struct oci_config *config, enum cgroup_version version, 
     }
   }
   if (add_memory(&target, resources) < 0 || add_cpu(&target, resources) < 0 || add_pids(&target, resources) < 0 ||
-      add_hugepages(&target, resources) < 0 || add_unified(&target, resources) < 0)
+      add_hugepages(&target, resources) < 0)
     return -1;
-  return oci_device_rules(resources, spec, error);
+  return add_unified(&target, resources);
 }

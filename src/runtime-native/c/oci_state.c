@@ -13,6 +13,7 @@
 #include "io.h"
 #include "json_write.h"
 #include "oci.h"
+#include "oci_cgroup.h"
 #include "stage.h"
 #include "state_pid.h"
 
@@ -193,11 +194,13 @@ enum oci_status oci_state_status(const struct oci_state *state) {
     return OCI_CREATING;
   if (state->start_time == 0 || oci_start_time(state->pid) != state->start_time)
     return OCI_STOPPED;
+  if (oci_cgroup_is_frozen(state->cgroups))
+    return OCI_PAUSED;
   return faccessat(state->directory, OCI_FIFO, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? OCI_CREATED : OCI_RUNNING;
 }
 
 const char *oci_status_name(enum oci_status status) {
-  static const char *const names[] = {"creating", "created", "running", "stopped"};
+  static const char *const names[] = {"creating", "created", "running", "stopped", "paused"};
   return names[status];
 }
 
