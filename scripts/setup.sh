@@ -37,6 +37,8 @@ if [ "${1-}" = test ]; then
     need uidmap sh -c 'command -v newuidmap'
     need passt sh -c 'command -v pasta'
     need slirp4netns slirp4netns --version
+    need fuse-overlayfs fuse-overlayfs --version
+    need bindfs bindfs --version
     need runc runc --version
     need crun crun --version
     need podman podman --version

@@ -8,6 +8,7 @@ import { COMMANDS, DEFAULT_COMMAND } from './commands.ts';
 import { parseArguments } from './parse.ts';
 import { reportError } from './report.ts';
 import { bridgeOf } from './bridge.ts';
+import { snapshotterOf } from './snapshotter.ts';
 import { storeRoot } from './root.ts';
 import type { CliDeps, Command, CommandContext, Environment } from './types.ts';
 
@@ -50,9 +51,11 @@ function createContext(root: string | undefined, env: Environment, deps: CliDeps
       options: Pick<EngineOptions, 'ociRuntime'> = {},
     ): Promise<T> => {
       const bridge = bridgeOf(env);
+      const snapshotter = snapshotterOf(env);
       await using engine = await deps.createEngine({
         root: chosenRoot(),
         ...(bridge !== undefined && { bridge }),
+        ...(snapshotter !== undefined && { snapshotter }),
         ...options,
       });
       return await work(engine);

@@ -71,12 +71,13 @@ export async function openServices(options: EngineOptions): Promise<Services> {
     );
   }
   const content = openContentStore(root);
+  const stacking = options.snapshotter === undefined ? {} : { snapshotter: options.snapshotter };
   const files = once(async () => {
     const [{ createNativeFiles }, { findRuntimeBinary }] = await Promise.all([
       import('../runtime-native/files.ts'),
       import('../runtime-native/binary.ts'),
     ]);
-    return createNativeFiles({ binaryPath: findRuntimeBinary() });
+    return createNativeFiles({ binaryPath: findRuntimeBinary(), ...stacking });
   });
   const snapshots = createSnapshotStore({
     root,
@@ -104,6 +105,7 @@ export async function openServices(options: EngineOptions): Promise<Services> {
     ]);
     return createNativeRuntime({
       binaryPath: findRuntimeBinary(),
+      ...stacking,
       ...(options.bridge !== undefined && { bridge: options.bridge }),
       ...(external !== undefined && { external }),
     });

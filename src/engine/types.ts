@@ -5,6 +5,7 @@ import type { ContainerRequest, VolumeRequest } from '../container/types.ts';
 import type { Digest } from '../core/digest.ts';
 import type { BuildError } from '../core/errors.ts';
 import type { ProgressSink } from '../core/progress.ts';
+import type { Snapshotter } from '../core/snapshotter.ts';
 import type { SourceFile, SourceRange } from '../core/source.ts';
 import type { Outline, Target } from '../frontend/outline.ts';
 import type { BridgeConfig } from '../runtime-native/types.ts';
@@ -18,6 +19,8 @@ export interface EngineOptions {
   readonly parallelism?: number;
   /** The network of containers; default: `tsbuild0`, with addresses that are free. */
   readonly bridge?: BridgeConfig;
+  /** Default: `auto`. */
+  readonly snapshotter?: Snapshotter;
   /** OCI runtime that makes the containers, an absolute path or a command of the search path; default: the native one. */
   readonly ociRuntime?: string;
 }

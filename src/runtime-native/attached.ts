@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { BuildError, throwIfAborted } from '../core/errors.ts';
+import { nativeEnvironment } from './environment.ts';
 import { killFirstOfNamespace } from './orphans.ts';
 import { Requests } from './requests.ts';
 import type { ContainerSetting } from './spec.ts';
@@ -34,7 +35,7 @@ export async function runAttached(
 ): Promise<ContainerExit> {
   const child = spawn(binaryPath, ['container'], {
     stdio: [openStdin ? 'inherit' : 'ignore', 'inherit', 'inherit', 'pipe', 'pipe', 'pipe'],
-    env: {},
+    env: nativeEnvironment(setting.snapshotter),
   });
   const supervisor = new Supervisor(child, onStarted);
   const abort = (): void => supervisor.kill('SIGKILL');

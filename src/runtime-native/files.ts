@@ -1,6 +1,8 @@
 /** File work by the native binary: writing trees, streaming layers, scanning and removing. */
 import { Readable } from 'node:stream';
+import type { Snapshotter } from '../core/snapshotter.ts';
 import { distinctLayers } from './distinct-layers.ts';
+import { nativeEnvironment } from './environment.ts';
 import { layerError } from './files-errors.ts';
 import { decodeReply } from './files-wire.ts';
 import { digestLayer } from './layer-identity.ts';
@@ -15,10 +17,12 @@ import { WorkerPool } from './worker-pool.ts';
 export interface NativeFilesOptions {
   /** The binary `tsbuild-runtime`. */
   readonly binaryPath: string;
+  /** Default: `auto`. */
+  readonly snapshotter?: Snapshotter;
 }
 
-export function createNativeFiles({ binaryPath }: NativeFilesOptions): NativeFiles {
-  const pool = new WorkerPool(binaryPath);
+export function createNativeFiles({ binaryPath, snapshotter }: NativeFilesOptions): NativeFiles {
+  const pool = new WorkerPool(binaryPath, nativeEnvironment(snapshotter));
   return {
     openWriter(root: RootfsSpec, options: TreeWriterOptions = {}): TreeWriter {
       return new NativeTreeWriter(pool, ['files', ...rootArguments(root)], options.signal);

@@ -6,6 +6,7 @@ import { Duplex } from 'node:stream';
 import { BuildError, throwIfAborted } from '../core/errors.ts';
 import type { Message } from './channel.ts';
 import { encodeHead, MessageKind, MessageReader } from './channel.ts';
+import { nativeEnvironment } from './environment.ts';
 import { killFirstOfNamespace } from './orphans.ts';
 import { Requests } from './requests.ts';
 import type { ContainerSetting } from './spec.ts';
@@ -58,7 +59,7 @@ export class Helper {
     this.#child = spawn(binaryPath, ['serve'], {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
       detached: true,
-      env: {},
+      env: nativeEnvironment(setting.snapshotter),
     });
     const channel = this.#child.stdio[CHANNEL_FD];
     if (!(channel instanceof Duplex)) throw new Error('the helper has no channel');

@@ -1,4 +1,5 @@
 /** The container runtime on top of the native binary. */
+import type { Snapshotter } from '../core/snapshotter.ts';
 import { BuildError, throwIfAborted } from '../core/errors.ts';
 import type { ExternalRuntime } from './external.ts';
 import { Helper } from './helper.ts';
@@ -13,12 +14,20 @@ export interface NativeRuntimeOptions {
   readonly bridge?: BridgeConfig;
   /** Another OCI runtime that makes the containers; the native binary still does everything around them. */
   readonly external?: ExternalRuntime;
+  /** Default: `auto`. */
+  readonly snapshotter?: Snapshotter;
 }
 
-export function createNativeRuntime({ binaryPath, bridge, external }: NativeRuntimeOptions): ContainerRuntime {
+export function createNativeRuntime({
+  binaryPath,
+  bridge,
+  external,
+  snapshotter,
+}: NativeRuntimeOptions): ContainerRuntime {
   return new NativeRuntime(binaryPath, {
     bridge: bridge ?? DEFAULT_BRIDGE,
     ...(external !== undefined && { external }),
+    ...(snapshotter !== undefined && { snapshotter }),
   });
 }
 

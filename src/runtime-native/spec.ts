@@ -2,6 +2,7 @@
  * A container's description as the native binary reads it: `TSBSPEC1`, then records of a key size (u16), a value size (u32), both
  * little endian, the key, the value and a NUL; the last record is `end`. c/spec.c knows the keys and checks every value again.
  */
+import type { Snapshotter } from '../core/snapshotter.ts';
 import { BuildError } from '../core/errors.ts';
 import { distinctLayers } from './distinct-layers.ts';
 import type { ExternalRuntime } from './external.ts';
@@ -64,6 +65,8 @@ export interface ContainerSetting {
   readonly bridge: BridgeConfig;
   /** Makes the containers instead of the native runtime. */
   readonly external?: ExternalRuntime;
+  /** Default: `auto`. */
+  readonly snapshotter?: Snapshotter;
 }
 
 /** Serialises `spec`; `openStdin` gives the process the caller's stdin. Throws `run-start-failed` for what Linux cannot take. */

@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { BuildError } from '../core/errors.ts';
+import type { NativeEnvironment } from './environment.ts';
 import { encodePath } from '../core/path-bytes.ts';
 
 /** Who a worker works for. */
@@ -22,15 +23,17 @@ const MAX_IDLE = 4;
 
 export class WorkerPool {
   private readonly binaryPath: string;
+  private readonly environment: NativeEnvironment;
   private readonly idle: Worker[] = [];
 
-  constructor(binaryPath: string) {
+  constructor(binaryPath: string, environment: NativeEnvironment) {
     this.binaryPath = binaryPath;
+    this.environment = environment;
   }
 
   /** A worker that starts on `args`; it is the client's until `release` or its end. */
   start(args: readonly string[], client: WorkerClient): Worker {
-    const worker = this.idle.pop() ?? new Worker(this.binaryPath, this.idle);
+    const worker = this.idle.pop() ?? new Worker(this.binaryPath, this.environment, this.idle);
     worker.begin(args, client);
     return worker;
   }
@@ -42,9 +45,9 @@ export class Worker {
   private client: WorkerClient | undefined;
   private startFailure: Error | undefined;
 
-  constructor(binaryPath: string, idle: Worker[]) {
+  constructor(binaryPath: string, env: NativeEnvironment, idle: Worker[]) {
     this.idle = idle;
-    this.child = spawn(binaryPath, ['worker'], { env: {}, stdio: 'pipe' });
+    this.child = spawn(binaryPath, ['worker'], { env, stdio: 'pipe' });
     this.child.on('error', (error) => (this.startFailure = error));
     this.child.on('close', (code, signal) => this.ended(signal ?? code ?? -1));
     // The reason is in the exit of the process.

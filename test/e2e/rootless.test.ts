@@ -4,17 +4,16 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findRuntimeBinary } from '../../src/runtime-native/binary.ts';
+import { DETERMINISTIC, DETERMINISTIC_STEPS, EPOCH } from '../support/deterministic.ts';
 import { BIN, busyboxTar, Lab, wasCached } from '../support/e2e.ts';
 import { until } from '../support/net-lab.ts';
 import type { Ids } from '../support/ordinary-user.ts';
 import { OrdinaryUser, whyNoOrdinaryUser } from '../support/ordinary-user.ts';
-import { tarOf } from '../support/tars.ts';
 
 const test = suite('without root');
 const why = whyNoOrdinaryUser();
 if (why !== undefined) process.stderr.write(`SKIPPED: without root: ${why}\n`);
 
-const EPOCH = { SOURCE_DATE_EPOCH: '1700000000' };
 const IMPORT = ['import', '-c', 'CMD ["sh"]', '-', 'busybox'];
 
 function as(ids: Ids, name: string, body: (user: OrdinaryUser, lab: Lab) => Promise<void>): void {
@@ -32,35 +31,9 @@ function as(ids: Ids, name: string, body: (user: OrdinaryUser, lab: Lab) => Prom
   else test.skip(`with ${ids} of ids: ${name}`);
 }
 
-/** Of owners inside and outside of a range, of every type. */
-const OWNERS = tarOf([
-  { path: 'dev/' },
-  { path: 'proc/' },
-  { path: 'sys/' },
-  { path: 'o/', mode: 0o750, uid: 5000, gid: 70_000 },
-  { path: 'o/block', type: 'BlockDevice', mode: 0o660, uid: 100_000, gid: 6, device: [8, 1] },
-  { path: 'o/character', type: 'CharacterDevice', mode: 0o666, device: [1, 3] },
-  { path: 'o/fifo', type: 'FIFO', mode: 0o640, uid: 100_000, gid: 6 },
-  { path: 'o/file', mode: 0o6755, uid: 100_000, gid: 100_001, content: 'abc' },
-  { path: 'o/hard', type: 'Link', linkpath: 'o/file' },
-  { path: 'o/link', type: 'SymbolicLink', linkpath: 'file', uid: 100_000, gid: 3 },
-]);
-
-const TOUCH = 'touch -hd @1700000000 /r/f /r /a/moved /a /a/sub/g /a/sub /bin /';
-const DETERMINISTIC = `FROM busybox AS one
-ADD owners.tar /
-COPY --chown=1000:1001 d /a
-COPY --chown=200000:5 d /b
-RUN mkdir /r && echo hi > /r/f && chmod 4711 /r/f && rm /bin/vi && mv /a/f /a/moved && echo more >> /a/sub/g && ${TOUCH}
-FROM busybox
-COPY --from=one / /all
-COPY --from=one /o /again
-`;
-const FILES = { 'd/f': { text: 'hello', mode: 0o755 }, 'd/sub/g': 'g\n', 'owners.tar': OWNERS };
-
 for (const ids of ['a range', 'one'] as const) {
   as(ids, 'the digest of a deterministic build is that of root', async (user, lab) => {
-    const dir = await lab.context('app', { ...FILES, Dockerfile: DETERMINISTIC });
+    const dir = await lab.context('app', DETERMINISTIC);
     const args = ['build', '-q', '-t', 'app', dir];
     await lab.ok(IMPORT, { input: busyboxTar(), env: EPOCH });
     const digest = (text: string): unknown => JSON.parse(text)[0].Descriptor.digest;
@@ -68,7 +41,7 @@ for (const ids of ['a range', 'one'] as const) {
     await user.ok(args, { env: EPOCH });
     assert.is(digest((await user.ok(['inspect', 'app'])).stdout), digest((await lab.ok(['inspect', 'app'])).stdout));
     const again = await user.ok(['build', '--progress', 'plain', dir], { env: EPOCH });
-    for (const step of ['ADD owners.tar', 'RUN mkdir', 'COPY --from=one / ']) assert.ok(wasCached(again, step), step);
+    for (const step of DETERMINISTIC_STEPS) assert.ok(wasCached(again, step), step);
   });
 
   as(ids, 'what a container is', async (user) => {

@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "container_network.h"
+#include "container_stacks.h"
 #include "init.h"
 #include "io.h"
 #include "namespaces.h"
@@ -99,6 +100,8 @@ static int start(struct container *container, struct connections *connections, s
   struct container_spec *spec = &container->spec;
   if (spec->remove_stubs && (container->stubs.root = open_writes(spec, error)) < 0)
     return -1;
+  if (container_stacks_open(container, error) < 0)
+    return -1;
   if (cgroup_create(&container->cgroup, owner->groups, spec, error) < 0)
     return -1;
   if (container->cgroup.version == CGROUP_V2)
@@ -119,6 +122,7 @@ static int start(struct container *container, struct connections *connections, s
   container->pid = start_process(spec, &container->cgroup, &container->pidfd, &in_group);
   if (container->pid == 0)
     init_run(&init);
+  container_stacks_release(container);
   if (container->pid < 0)
     return fail(error, STAGE_CLONE, errno, "clone3");
   container->reports = steal_fd(&connections->parent_socket);

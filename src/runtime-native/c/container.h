@@ -16,6 +16,7 @@
 #include "net_pool.h"
 #include "relay.h"
 #include "spec.h"
+#include "stack.h"
 #include "status.h"
 #include "stubs.h"
 
@@ -74,6 +75,9 @@ struct container {
   /* Its processes are frozen. */
   bool paused;
   struct stubs stubs;
+  /* Where overlayfs cannot stack the layers: the root's first. */
+  struct stack *stacks;
+  size_t stack_count;
   bool ready;
   bool started;
   bool failed;

@@ -5,7 +5,7 @@
 
 #include "cgroup_events.h"
 #include "cleanup.h"
-#include "container.h"
+#include "container_stacks.h"
 #include "report.h"
 #include "stage.h"
 #include "syscalls.h"
@@ -114,15 +114,34 @@ static unsigned exit_code(int wait_status) {
   return WIFSIGNALED(wait_status) ? 128u + (unsigned)WTERMSIG(wait_status) : (unsigned)WEXITSTATUS(wait_status);
 }
 
+/* What failed before is why. */
+static void close_stacks(struct container *container) {
+  struct error error;
+  if (container_stacks_close(container, container->started && !container->abandoned, &error) == 0 || container->failed)
+    return;
+  container->failed = true;
+  container->error = error;
+}
+
+/* A copy's mount points are removed before it is looked through; those in a layer when its form is right again. */
+static void finish_root(struct container *container) {
+  const bool is_copy = container->stack_count > 0 && container->stacks[0].kind == SNAPSHOTTER_COPY;
+  if (!is_copy)
+    close_stacks(container);
+  if (container->stubs.root >= 0)
+    stubs_remove(&container->stubs);
+  if (is_copy)
+    close_stacks(container);
+}
+
 /* Everything is told and undone but the control groups, whose removal nobody has to wait for. */
 static void finish(struct container *container) {
   for (size_t i = 0; i < RELAY_COUNT; i++)
     relay_close(&container->relays[i]);
-  if (container->stubs.root >= 0)
-    stubs_remove(&container->stubs);
   struct status_record last;
   if (!container->failed && !container->started)
     container->failed = true, fail(&container->error, STAGE_SUPERVISOR, 0, "killed while it was set up");
+  finish_root(container);
   /* The counter goes with the group. */
   if (container->failed)
     last = status_failed(&container->error);

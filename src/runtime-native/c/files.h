@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "spec.h"
+#include "stack.h"
 #include "tree.h"
 
 enum files_op {
@@ -97,6 +98,9 @@ typedef int files_content_source(struct files_state *state, int fd, struct error
 
 struct files_state {
   struct tree tree;
+  /* The layers under the tree, where overlayfs cannot stack them. */
+  struct stack stack;
+  struct overlay_spec overlay;
   files_content_source *content;
   /* The directory that the layer is in, for its list of what is wanted (wanted.h). */
   int beside;
@@ -129,9 +133,6 @@ int files_copy_xattrs(int source, int fd, const char *source_path, const char *p
 
 /* Overlay's own attributes would let the content of a layer say what is hidden and where. */
 bool files_is_reserved_xattr(const char *name);
-
-/* Mounts a stack that nobody else sees: its root directory. */
-int files_mount(const struct overlay_spec *overlay, struct error *error);
 
 /* The directory that a layer's is in; -1 with errno. */
 int files_beside(int layer);

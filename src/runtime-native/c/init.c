@@ -226,11 +226,14 @@ static int compare_numbers(const void *a, const void *b) { return *(const int *)
 
 /* The parent's other descriptors belong to itself and to other containers. */
 static int close_others(const struct init *init, struct error *error) {
-  int kept[7 + SPEC_NAMESPACES_MAX] = {kept_from(init), init->socket, init->gate, init->network,
-                                       init->stdio[0], init->stdio[1], init->stdio[2]};
-  size_t count = 7;
-  for (size_t i = 0; i < init->spec->join_count; i++)
+  const struct container_spec *spec = init->spec;
+  int kept[8 + SPEC_NAMESPACES_MAX + SPEC_MOUNTS_MAX] = {kept_from(init), init->socket, init->gate, init->network,
+                                       init->stdio[0], init->stdio[1], init->stdio[2], spec->rootfs.made};
+  size_t count = 8;
+  for (size_t i = 0; i < spec->join_count; i++)
     kept[count++] = init->joins[i];
+  for (size_t i = 0; i < spec->mount_count; i++)
+    kept[count++] = spec->mounts[i].overlay.made;
   qsort(kept, count, sizeof kept[0], compare_numbers);
   for (size_t i = 0; i < count; i++) {
     unsigned first = (unsigned)kept[i] + 1, last = i + 1 < count ? (unsigned)kept[i + 1] - 1 : ~0U;

@@ -180,6 +180,10 @@ static int forget_volatile(const char *work, uint32_t stage, struct error *error
 }
 
 int overlay_mount(const struct overlay_spec *overlay, uint32_t stage, struct error *error) {
+  if (overlay->made > 0) {
+    int copy = fcntl(overlay->made, F_DUPFD_CLOEXEC, 0);
+    return copy < 0 ? fail(error, stage, errno, "layers") : copy;
+  }
   /* overlayfs wants a lower layer, and two of them where nothing can be written. */
   if (overlay->lower.count == 0)
     return overlay->upper != NULL ? clone_directory(overlay->upper, false, stage, error) : mount_nothing(stage, error);

@@ -37,6 +37,8 @@ struct overlay_spec {
   const char *upper;
   const char *work;
   bool is_volatile;
+  /* Not of the description: a mount that was made of it; 0 for none. */
+  int made;
 };
 
 enum mount_kind {

@@ -4,6 +4,7 @@
 
 #include "files.h"
 #include "layer_paths.h"
+#include "layer_set.h"
 #include "tar.h"
 
 /*
@@ -15,8 +16,7 @@ struct unpack {
   struct files_state files;
   struct tar_reader reader;
   struct layer_paths paths;
-  /* The root of the lower layers, or -1. */
-  int lower;
+  struct layer_set lower;
   /* The directory that the last entry was in, and how the archive names it: the next one is often beside it. */
   struct layer_node *last;
   char *last_name;
@@ -27,8 +27,9 @@ struct unpack {
 
 /* ---- unpack_lower.c ---- */
 
-/* What lower layers have at `node`, as far as the layer does not hide it: 1, or 0 for nothing. */
-int unpack_lower_stat(struct unpack *unpack, const struct layer_node *node, struct stat *stat, struct error *error);
+/* What lower layers have at `node`, as far as the layer does not hide it, and which layer it is in: 1, or 0 for nothing. */
+int unpack_lower_stat(struct unpack *unpack, const struct layer_node *node, struct stat *stat, int *layer,
+                      struct error *error);
 /* Brings a file of a lower layer into this one, as writing to it would: 1, or 0 when there is none. */
 int unpack_copy_up(struct unpack *unpack, struct layer_node *node, struct error *error);
 

@@ -6,7 +6,6 @@
 
 #include "cleanup.h"
 #include "io.h"
-#include "overlay.h"
 #include "unpack.h"
 
 #define FIRST_LOWER 6
@@ -24,9 +23,8 @@ static int open_all(struct unpack *unpack, int argc, char **argv, struct error *
   tree_init(&unpack->files.tree, root);
   if ((unpack->files.beside = files_beside(root)) < 0)
     return fail(error, TREE_ROOT, errno, "..");
-  const struct overlay_spec overlay = {
-      .lower = {.items = (const char **)argv + FIRST_LOWER, .count = (size_t)argc - FIRST_LOWER}};
-  if (overlay.lower.count > 0 && (unpack->lower = files_mount(&overlay, error)) < 0)
+  const struct string_list lower = {.items = (const char **)argv + FIRST_LOWER, .count = (size_t)argc - FIRST_LOWER};
+  if (layer_set_open(&unpack->lower, &lower, TREE_ROOT, error) < 0)
     return -1;
   return layer_paths_init(&unpack->paths, error);
 }
@@ -86,7 +84,7 @@ static int answer(struct unpack *unpack, struct error *error) {
 
 int files_unpack(int argc, char **argv) {
   struct error error;
-  struct unpack unpack = {.lower = -1};
+  struct unpack unpack = {0};
   int status = argc < FIRST_LOWER ? fail(&error, TREE_PROTOCOL, 0, "wants a directory, limits and a source")
                                   : open_all(&unpack, argc, argv, &error);
   if (status == 0)

@@ -11,12 +11,13 @@
 
 static int read_lower_link(struct unpack *unpack, struct layer_node *node, struct error *error) {
   struct stat stat;
-  int status = unpack_lower_stat(unpack, node, &stat, error);
+  int layer;
+  int status = unpack_lower_stat(unpack, node, &stat, &layer, error);
   if (status <= 0 || !S_ISLNK(stat.st_mode))
     return status < 0 ? -1 : 0;
   char target[PATH_MAX];
   const char *path = layer_path(&unpack->paths, node, error);
-  ssize_t size = path == NULL ? -1 : readlinkat(unpack->lower, path, target, sizeof target - 1);
+  ssize_t size = path == NULL ? -1 : readlinkat(layer, path, target, sizeof target - 1);
   if (size < 0)
     return path == NULL ? -1 : fail(error, TREE_SOURCE, errno, "/%s", path);
   target[size] = '\0';
@@ -27,7 +28,7 @@ static int read_lower_link(struct unpack *unpack, struct layer_node *node, struc
 /* 1 and the target if a symbolic link is at `node`, in the layer or below it. */
 static int link_target(struct unpack *unpack, struct layer_node *node, const char **target, struct error *error) {
   if (node->kind == LAYER_NOTHING) {
-    if (unpack->lower < 0 || layer_is_hidden(node))
+    if (unpack->lower.count == 0 || layer_is_hidden(node))
       return 0;
     int status = node->target != NULL ? 1 : read_lower_link(unpack, node, error);
     if (status <= 0)
@@ -101,7 +102,8 @@ static const struct stat default_parent = {.st_mode = S_IFDIR | 0755};
 
 static int make_parent(struct unpack *unpack, struct layer_node *node, struct error *error) {
   struct stat stat;
-  int status = unpack_lower_stat(unpack, node, &stat, error);
+  int layer;
+  int status = unpack_lower_stat(unpack, node, &stat, &layer, error);
   if (status < 0 || layer_record(node, LAYER_DIRECTORY, NULL, error) < 0 ||
       unpack_begin(unpack, FILES_DIRECTORY, node, error) < 0)
     return -1;

@@ -50,6 +50,12 @@ int wanted_list_read(int root, struct wanted_list *list) {
   return 0;
 }
 
+/* A FUSE file system, through which a layer may have been written, tells the number but no birth time. */
+static bool is_born_like(const struct wanted_entry *entry, const struct wanted_entry *found) {
+  return (entry->birth_sec == 0 && entry->birth_nsec == 0) ||
+         (entry->birth_sec == found->birth_sec && entry->birth_nsec == found->birth_nsec);
+}
+
 int wanted_list_get(const struct wanted_list *list, int parent, const char *name, struct stat *stat) {
   struct wanted_entry key;
   if (list->count == 0)
@@ -64,7 +70,7 @@ int wanted_list_get(const struct wanted_list *list, int parent, const char *name
   while (found > list->entries && found[-1].inode == key.inode)
     found--;
   for (; found < list->entries + list->count && found->inode == key.inode; found++) {
-    if (found->birth_sec != key.birth_sec || found->birth_nsec != key.birth_nsec)
+    if (!is_born_like(found, &key))
       continue;
     const struct wanted wanted = {.uid = found->uid, .gid = found->gid};
     return wanted_apply(&wanted, stat);
