@@ -38,7 +38,8 @@ static long advise_process(void) {
   struct iovec none = {NULL, 0};
   return fd < 0 ? -1 : syscall(440 /* process_madvise */, fd, &none, 1, 20 /* MADV_COLD */, 0);
 }
-static long raise_priority(void) { return setpriority(PRIO_PROCESS, 0, -5); }
+/* Whatever the caller has been given. */
+static long raise_priority(void) { return setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) - 1); }
 static long raise_open_files(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
