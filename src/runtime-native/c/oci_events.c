@@ -45,13 +45,13 @@ static void print_stats(const struct oci_state *state, const char *stats) {
 static int print_once(const struct oci_globals *globals, const char *id, pid_t *pid, struct error *error) {
   static struct cgroup cgroup;
   struct oci_state state = {.directory = -1};
-  char stats[4096];
   int result = oci_state_open(&state, globals->root, id, error);
   if (result == 0 && (oci_state_status(&state) == OCI_STOPPED || oci_state_status(&state) == OCI_CREATING))
     result = oci_usage(error, "container \"%s\" does not run: it is %s", id, oci_status_name(oci_state_status(&state)));
   if (result == 0)
     result = oci_cgroup_open(&cgroup, state.cgroups, error);
   if (result == 0) {
+    char stats[4096];
     cgroup_stats(&cgroup, stats, sizeof stats);
     print_stats(&state, stats);
     *pid = state.pid;
