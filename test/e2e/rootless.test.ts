@@ -104,6 +104,26 @@ for (const ids of ['a range', 'one'] as const) {
   });
 }
 
+as('one', 'a terminal is one', async (user) => {
+  const script = 'test -t 0 && test -t 1 && tty && echo x > /dev/tty && stat -c %u:%a /dev/console';
+  const command = `${BIN} run --rm -it --network none busybox sh -c "${script}"`;
+  const { code, stdout, stderr } = await user.run(['script', '-qec', command, '/dev/null']);
+  assert.is(code, 0, `${stdout}${stderr}`);
+  assert.match(stdout, /\/dev\/pts\/0\r\nx\r\n0:620\r\n$/);
+});
+
+as('one', 'a limit that cannot be set is an error, with what to do', async (user) => {
+  for (const limit of [
+    ['--memory', '64m'],
+    ['--cpus', '1'],
+    ['--pids-limit', '5'],
+  ]) {
+    const { code, stderr } = await user.run([BIN, 'run', '--rm', '--network', 'none', ...limit, 'busybox', 'true']);
+    assert.is(code, 125, limit.join(' '));
+    assert.match(stderr, /^ERROR: Cannot limit the container: .*\nhint: .*delegated to its user/);
+  }
+});
+
 as('a range', 'RUN as other users, whose files have many owners', async (user, lab) => {
   const dir = await lab.context('app', {
     Dockerfile: [
