@@ -291,6 +291,12 @@ const seeds = {
     made: Buffer.concat([numbers(4, 2, 0), Buffer.alloc(56), Buffer.from('/etc/hosts\0')]),
     failed: Buffer.concat([numbers(4, 1, 0, 9, 2), Buffer.from('detail\0')]),
   },
+  log: {
+    runc: Buffer.from(
+      '{"level":"info","msg":"x"}\n{"level":"error","msg":"exec: \\"tool\\": executable file not found in $PATH"}\n',
+    ),
+    crun: Buffer.from('{"msg":"executable file `x` not found: No such file or directory","level":"error"}\n'),
+  },
   wanted: { owner: Buffer.from('1000:1001'), device: Buffer.from('0:0:c:10:229') },
   network: { range: Buffer.from('tsbuild0 10.201.0.0/16'), name: Buffer.from('br-x_1.2') },
 };
