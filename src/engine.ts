@@ -42,6 +42,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       const { listContainers } = await import('./engine/containers.ts');
       return listContainers(services);
     },
+    async containerPorts(nameOrId) {
+      const { openRunner } = await import('./engine/containers.ts');
+      return (await (await openRunner(services)).find(nameOrId)).ports;
+    },
     async removeContainer(nameOrId, force) {
       const { openRunner } = await import('./engine/containers.ts');
       return (await openRunner(services)).remove(nameOrId, force);

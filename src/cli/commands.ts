@@ -16,6 +16,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
   run: { summary: 'Run a command in a new container', load: async () => (await import('./commands/run.ts')).run },
   ps: { summary: 'List containers', load: async () => (await import('./commands/ps.ts')).ps },
+  port: {
+    summary: 'Show the published ports of a container',
+    load: async () => (await import('./commands/port.ts')).port,
+  },
   rm: { summary: 'Remove containers', load: async () => (await import('./commands/rm.ts')).rm },
   images: { summary: 'List images', load: async () => (await import('./commands/images.ts')).images },
   pull: { summary: 'Download an image from a registry', load: async () => (await import('./commands/pull.ts')).pull },

@@ -14,7 +14,7 @@ export const UNSUPPORTED_RUN_FLAGS = words(`
   domainname expose gpus group-add health-cmd health-interval health-retries health-start-interval
   health-start-period health-timeout ip ip6 ipc isolation kernel-memory label l label-file link
   link-local-ip log-driver log-opt mac-address mount network-alias no-healthcheck pid platform privileged
-  publish p publish-all P read-only restart runtime security-opt shm-size sig-proxy stop-signal stop-timeout
+  read-only restart runtime security-opt shm-size sig-proxy stop-signal stop-timeout
   storage-opt sysctl tmpfs ulimit use-api-socket userns uts volume-driver volumes-from
 `);
 

@@ -2,9 +2,10 @@
 import { join } from 'node:path';
 import { diskBytes } from '../core/directories.ts';
 import { BuildError, throwIfAborted } from '../core/errors.ts';
-import type { ContainerSpec, RunningContainer } from '../runtime-native/types.ts';
+import type { ContainerSpec, PublishedPort, RunningContainer } from '../runtime-native/types.ts';
 import { etcFiles } from './etc-files.ts';
 import { defaultHostname, newContainerId, randomName } from './identity.ts';
+import { reservePorts, wantedPorts } from './ports.ts';
 import { containerArgs, containerSpec } from './spec.ts';
 import { ContainerStore } from './store.ts';
 import type {
@@ -42,12 +43,19 @@ export function createContainerRunner(deps: ContainerDeps): ContainerRunner {
       volume.kind === 'volume' && volume.anonymous ? [volume.name] : [],
     );
     const id = newContainerId(host.randomBytes);
-    const hostname = request.hostname ?? defaultHostname(id);
-    const record = await createRecord(store, host, { id, image, request, args, anonymousVolumes, hostname });
+    const { network } = request;
+    const shared = typeof network === 'object' ? network : undefined;
+    const hostname = shared?.hostname ?? request.hostname ?? defaultHostname(id);
+    await using reserved = await reservePorts(wantedPorts(request, image.config.config ?? {}));
+    const { ports } = reserved;
+    const record = await createRecord(store, host, { id, image, request, args, anonymousVolumes, hostname, ports });
     try {
       await onRecorded?.();
       const mounts = await volumes.prepare(planned, image.view, signal);
-      const spec = containerSpec(id, image, request, hostname, mounts, store.paths(id));
+      // With the network of another container, its names are those of the other one, also when they change.
+      const { etcFiles } = store.paths(shared?.ownerId ?? id);
+      const paths = { ...store.paths(id), etcFiles };
+      const spec = containerSpec(id, image, request, hostname, mounts, paths, ports);
       const exitCode = await runToEnd(deps, store, spec, request, signal);
       await store.setState(id, { kind: 'exited', code: exitCode, endedAtMs: host.now() });
       return { containerId: id, exitCode };
@@ -58,6 +66,28 @@ export function createContainerRunner(deps: ContainerDeps): ContainerRunner {
     } finally {
       if (request.remove) await discard(store, volumes, record);
     }
+  };
+
+  const sharedNetwork: ContainerRunner['sharedNetwork'] = async (nameOrId) => {
+    const { id } = findContainer(await list(), nameOrId);
+    const item = await store.read(id);
+    if (item === undefined) throw notFound(nameOrId);
+    const state = await currentState(item.state, host);
+    if (state.kind !== 'running') {
+      throw new BuildError(
+        'container-not-running',
+        `Cannot share the network of container "${nameOrId}": it is not running`,
+      );
+    }
+    const ownerId = item.record.networkOwnerId ?? id;
+    const text = await host.readText(store.paths(ownerId).etcFiles.hostname);
+    if (text === undefined) {
+      throw new BuildError(
+        'container-not-running',
+        `Cannot share the network of container "${nameOrId}": the container that it was made for is gone`,
+      );
+    }
+    return { ownerId, process: state.process, hostname: text.trim() };
   };
 
   const list: ContainerRunner['list'] = async () => {
@@ -113,7 +143,9 @@ export function createContainerRunner(deps: ContainerDeps): ContainerRunner {
     return { removed, reclaimedBytes };
   };
 
-  return { run, list, remove, prune };
+  const find: ContainerRunner['find'] = async (nameOrId) => findContainer(await list(), nameOrId);
+
+  return { run, sharedNetwork, list, find, remove, prune };
 }
 
 interface NewContainer {
@@ -123,6 +155,7 @@ interface NewContainer {
   readonly args: readonly string[];
   readonly anonymousVolumes: readonly string[];
   readonly hostname: string;
+  readonly ports: readonly PublishedPort[];
 }
 
 async function createRecord(
@@ -130,7 +163,7 @@ async function createRecord(
   host: ContainerHost,
   container: NewContainer,
 ): Promise<ContainerRecord> {
-  const { id, image, request, args, anonymousVolumes, hostname } = container;
+  const { id, image, request, args, anonymousVolumes, hostname, ports } = container;
   const self = await host.identify(host.pid);
   if (self === undefined) throw new Error(`cannot identify process ${host.pid} by /proc`);
   const etc = await etcFiles(hostname, request, host);
@@ -145,6 +178,8 @@ async function createRecord(
       createdAtMs: host.now(),
       remove: request.remove,
       anonymousVolumes,
+      ...(ports.length > 0 && { ports }),
+      ...(typeof request.network === 'object' && { networkOwnerId: request.network.ownerId }),
     };
     if (await store.create(record, { kind: 'created', process: self }, etc)) return record;
     if (request.name !== undefined) {
@@ -251,6 +286,7 @@ function infoOf(record: ContainerRecord, state: ContainerState): ContainerInfo {
     imageId: record.image.id,
     command: record.args,
     createdAtMs: record.createdAtMs,
+    ports: state.kind === 'exited' ? [] : (record.ports ?? []),
     state: state.kind === 'exited' ? { kind: 'exited', code: state.code } : { kind: 'running', pid: state.process.pid },
   };
 }

@@ -2,7 +2,7 @@
 import { BuildError } from '../core/errors.ts';
 import { joinPath } from '../core/paths.ts';
 import type { ContainerConfig } from '../oci/types.ts';
-import type { ContainerSpec, MountSpec } from '../runtime-native/types.ts';
+import type { ContainerSpec, MountSpec, PublishedPort } from '../runtime-native/types.ts';
 import type { ContainerImage, ContainerRequest } from './types.ts';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -22,6 +22,7 @@ export function containerSpec(
   hostname: string,
   mounts: readonly MountSpec[],
   paths: ContainerPaths,
+  ports: readonly PublishedPort[] = [],
 ): ContainerSpec {
   const config = image.config.config ?? {};
   return {
@@ -41,7 +42,8 @@ export function containerSpec(
     cwdOwner: 'root',
     user: request.user ?? config.User ?? '',
     hostname,
-    network: request.network,
+    network: typeof request.network === 'object' ? request.network.process : request.network,
+    ports,
     networkRole: 'service',
     mounts,
     etcFiles: {

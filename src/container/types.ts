@@ -17,7 +17,7 @@ import type { FileTree } from '../core/tree.ts';
 import type { ImageConfig } from '../oci/types.ts';
 import type { HostName } from '../runtime-native/network.ts';
 import type { NativeFiles } from '../runtime-native/tree-types.ts';
-import type { ContainerResources, ContainerRuntime } from '../runtime-native/types.ts';
+import type { ContainerResources, ContainerRuntime, NetworkProcess, PublishedPort } from '../runtime-native/types.ts';
 
 /** An image that is unpacked and must stay so while the container exists. */
 export interface ContainerImage {
@@ -39,6 +39,17 @@ export interface VolumeRequest {
   readonly readonly: boolean;
 }
 
+/** `hostPort` absent: one that is free. */
+export type PortRequest = Omit<PublishedPort, 'hostPort'> & { readonly hostPort?: number };
+
+/** The network of another container, with its names and addresses. */
+export interface SharedNetwork {
+  /** The container that the network was made for. */
+  readonly ownerId: string;
+  readonly process: NetworkProcess;
+  readonly hostname: string;
+}
+
 export interface ContainerRequest {
   /** Replaces the image's CMD when not empty. */
   readonly command: readonly string[];
@@ -50,7 +61,11 @@ export interface ContainerRequest {
   readonly user?: string;
   readonly hostname?: string;
   readonly volumes: readonly VolumeRequest[];
-  readonly network: 'none' | 'host' | 'bridge';
+  readonly network: 'none' | 'host' | 'bridge' | SharedNetwork;
+  /** What is published of the container, which must be on the bridge. */
+  readonly ports?: readonly PortRequest[];
+  /** Publishes every port that the image exposes, where `ports` does not, at one that is free. */
+  readonly publishAll?: boolean;
   /** An init is the first process, and starts the command. */
   readonly init?: boolean;
   /** Further lines of /etc/hosts. */
@@ -75,6 +90,9 @@ export interface ContainerRecord {
   readonly remove: boolean;
   /** Names of volumes that go with the container. */
   readonly anonymousVolumes: readonly string[];
+  readonly ports?: readonly PublishedPort[];
+  /** The container whose network this one shares. */
+  readonly networkOwnerId?: string;
 }
 
 /** A process that cannot be mistaken for a later one with the same pid. */
@@ -100,6 +118,8 @@ export interface ContainerInfo {
   readonly imageId: Digest;
   readonly command: readonly string[];
   readonly createdAtMs: number;
+  /** What is published now. */
+  readonly ports: readonly PublishedPort[];
   readonly state:
     { readonly kind: 'running'; readonly pid: number } | { readonly kind: 'exited'; readonly code: number };
 }
@@ -139,8 +159,12 @@ export interface ContainerRunner {
     signal: AbortSignal,
     onRecorded?: () => Promise<void>,
   ): Promise<{ readonly containerId: string; readonly exitCode: number }>;
+  /** The network of a running container. Throws `container-not-found`, `container-not-running`. */
+  sharedNetwork(nameOrId: string): Promise<SharedNetwork>;
   /** In no particular order. */
   list(): Promise<ContainerInfo[]>;
+  /** By name, ID or unambiguous start of an ID. Throws `container-not-found`. */
+  find(nameOrId: string): Promise<ContainerInfo>;
   /**
    * Removes a container by name, ID or unambiguous start of an ID, with its anonymous volumes; a running one only with `force`, which kills it.
    * Resolves with the ID. Throws `container-not-found`, `container-in-use`.

@@ -74,6 +74,7 @@ export const ERROR_CODES = {
   'container-not-found': ExitStatus.failure,
   'container-in-use': ExitStatus.failure,
   'container-not-running': ExitStatus.failure,
+  'port-not-published': ExitStatus.failure,
   'platform-not-found': ExitStatus.failure,
   'registry-unreachable': ExitStatus.network,
   'registry-denied': ExitStatus.network,
@@ -95,6 +96,7 @@ export const ERROR_CODES = {
   'oci-runtime-unavailable': ExitStatus.usage,
   'runtime-failed': ExitStatus.engine,
   'network-unavailable': ExitStatus.engine,
+  'port-unavailable': ExitStatus.engine,
   'command-not-executable': ExitStatus.notExecutable,
   'command-not-found': ExitStatus.notFound,
 } as const;

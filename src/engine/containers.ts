@@ -2,7 +2,7 @@
 import { systemHost } from '../container/host.ts';
 import { chooseNetwork } from '../container/network.ts';
 import { createContainerRunner } from '../container/runner.ts';
-import type { ContainerImage, ContainerRunner } from '../container/types.ts';
+import type { ContainerImage, ContainerRequest, ContainerRunner } from '../container/types.ts';
 import { compareBytes } from '../core/paths.ts';
 import type { Image } from '../image/types.ts';
 import { formatReference, parseReference } from '../oci/reference.ts';
@@ -22,13 +22,26 @@ export async function openRunner(services: Services): Promise<ContainerRunner> {
 export async function runContainer(services: Services, request: RunRequest, options: CallOptions): Promise<RunOutcome> {
   await using lease = await services.lease();
   const image = await findOrPull(services, request, options);
-  const { image: name, pull: _, network: wanted, extraHosts, ...rest } = request;
+  const { image: name, pull: _, network: _wanted, extraHosts: _names, ...rest } = request;
   const runner = await openRunner(services);
-  const network = await chooseNetwork(await services.runtime(), wanted, options.progress);
+  const network = await networkOf(services, runner, request, options);
   const unpacked = await unpackedImage(services, image, name, options);
-  const container = { ...rest, network: network.kind, extraHosts: reachableHosts(extraHosts, network) };
+  const container = { ...rest, ...network };
   // From its record on, a prune sees what the container needs; it may run for days.
   return runner.run(unpacked, container, options.signal, () => lease[Symbol.asyncDispose]());
+}
+
+async function networkOf(
+  services: Services,
+  runner: ContainerRunner,
+  { network: wanted, extraHosts, ports = [], publishAll = false }: RunRequest,
+  { progress }: CallOptions,
+): Promise<Pick<ContainerRequest, 'network' | 'extraHosts' | 'ports' | 'publishAll'>> {
+  if (typeof wanted === 'object') return { network: await runner.sharedNetwork(wanted.container), extraHosts };
+  const isPublished = ports.length > 0 || publishAll;
+  const network = await chooseNetwork(await services.runtime(), wanted, isPublished, progress);
+  const published = network.kind === 'bridge' ? { ports, publishAll } : { ports: [], publishAll: false };
+  return { network: network.kind, extraHosts: reachableHosts(extraHosts, network), ...published };
 }
 
 async function findOrPull(services: Services, request: RunRequest, options: CallOptions): Promise<Image> {
@@ -70,7 +83,15 @@ export async function listContainers(services: Services): Promise<ContainerSumma
   const found = await (await openRunner(services)).list();
   return found
     .toSorted((a, b) => b.createdAtMs - a.createdAtMs || compareBytes(a.id, b.id))
-    .map(({ id, name, image, command, createdAtMs, state }) => ({ id, name, image, command, createdAtMs, state }));
+    .map(({ id, name, image, command, createdAtMs, ports, state }) => ({
+      id,
+      name,
+      image,
+      command,
+      createdAtMs,
+      ports,
+      state,
+    }));
 }
 
 /** The name of a container that uses an image, if there is one. */

@@ -1,7 +1,7 @@
 /**
  * The engine's API: what a command line or a server asks for. Everything is plain data in and out; progress arrives as events.
  */
-import type { ContainerRequest, VolumeRequest } from '../container/types.ts';
+import type { ContainerRequest, PortRequest, VolumeRequest } from '../container/types.ts';
 import type { Digest } from '../core/digest.ts';
 import type { BuildError } from '../core/errors.ts';
 import type { ProgressSink } from '../core/progress.ts';
@@ -10,7 +10,7 @@ import type { SourceFile, SourceRange } from '../core/source.ts';
 import type { Outline, Target } from '../frontend/outline.ts';
 import type { BridgeConfig } from '../runtime-native/types.ts';
 import type { ContainerConfig, Descriptor, HistoryEntry, ImageConfig } from '../oci/types.ts';
-import type { ContainerResources } from '../runtime-native/types.ts';
+import type { ContainerResources, PublishedPort } from '../runtime-native/types.ts';
 
 export interface EngineOptions {
   /** The store's directory; created when missing. */
@@ -173,9 +173,12 @@ export interface BuildInspector {
 /** `-v [SOURCE:]TARGET[:ro|rw]`. */
 export type VolumeOption = VolumeRequest;
 
+/** `-p`; without a host port, one that is free. */
+export type PortOption = PortRequest;
+
 export interface RunRequest extends Omit<ContainerRequest, 'network'> {
   /** `default` is the bridge or, where there can be none, the host's network. */
-  readonly network: 'default' | ContainerRequest['network'];
+  readonly network: 'default' | 'none' | 'host' | 'bridge' | { readonly container: string };
   /** Name or ID. */
   readonly image: string;
   readonly pull: 'missing' | 'always' | 'never';
@@ -232,6 +235,8 @@ export interface ContainerSummary {
   readonly image: string;
   readonly command: readonly string[];
   readonly createdAtMs: number;
+  /** What is published now. */
+  readonly ports: readonly PublishedPort[];
   readonly state:
     { readonly kind: 'running'; readonly pid: number } | { readonly kind: 'exited'; readonly code: number };
 }
@@ -254,6 +259,8 @@ export interface Engine extends AsyncDisposable {
   /** Runs a container on the caller's stdio until it ends. */
   run(request: RunRequest, options: CallOptions): Promise<RunOutcome>;
   containers(): Promise<ContainerSummary[]>;
+  /** The published ports of a container, by name or ID; throws `container-not-found`. */
+  containerPorts(nameOrId: string): Promise<readonly PublishedPort[]>;
   /** Removes stopped containers by name or ID; throws `container-not-found`, `container-in-use`. */
   removeContainer(nameOrId: string, force: boolean): Promise<string>;
   images(): Promise<ImageSummary[]>;

@@ -2,7 +2,7 @@
 import type { BridgeState, ContainerSpec } from './types.ts';
 
 export interface ContainerNetwork {
-  readonly kind: ContainerSpec['network'];
+  readonly kind: Exclude<ContainerSpec['network'], object>;
   /** Where the container reaches the host; undefined where it cannot. */
   readonly hostAddress: string | undefined;
 }

@@ -6,7 +6,7 @@ import type { Snapshotter } from '../core/snapshotter.ts';
 import { BuildError } from '../core/errors.ts';
 import { distinctLayers } from './distinct-layers.ts';
 import type { ExternalRuntime } from './external.ts';
-import type { BridgeConfig, ContainerResources, ContainerSpec, MountSpec, RootfsSpec } from './types.ts';
+import type { BridgeConfig, ContainerResources, ContainerSpec, MountSpec, PublishedPort, RootfsSpec } from './types.ts';
 
 const MAGIC = 'TSBSPEC1';
 /** The binary's limit; Linux has a lower one on what a command line and an environment may add up to. */
@@ -88,7 +88,7 @@ export function encodeSpec(
   out.text('cwd.owner', spec.cwdOwner);
   out.text('user', spec.user);
   out.text('hostname', spec.hostname);
-  out.text('network', spec.network);
+  writeNetwork(out, spec.network, spec.ports ?? []);
   out.text('network.role', spec.networkRole);
   if (spec.network === 'bridge') out.text('network.bridge', encodeBridge(bridge));
   for (const mount of spec.mounts) writeMount(out, mount);
@@ -126,6 +126,17 @@ function environment(spec: ContainerSpec): string[] {
   if (!variables.has('PATH')) variables.set('PATH', `PATH=${DEFAULT_PATH}`);
   if (spec.terminal && !variables.has('TERM')) variables.set('TERM', 'TERM=xterm');
   return [...variables.values()];
+}
+
+function writeNetwork(out: SpecWriter, network: ContainerSpec['network'], ports: readonly PublishedPort[]): void {
+  if (typeof network === 'object') {
+    out.text('network', 'process');
+    out.text('network.process', `${network.pid} ${network.startTicks}`);
+  } else {
+    out.text('network', network);
+  }
+  for (const { protocol, hostAddress, hostPort, containerPort } of ports)
+    out.text('network.port', `${protocol} ${hostAddress} ${hostPort} ${containerPort}`);
 }
 
 function writeRootfs(out: SpecWriter, rootfs: RootfsSpec): void {

@@ -82,6 +82,21 @@ export interface ContainerResources {
   readonly accounting?: boolean;
 }
 
+/** A process whose network is shared; by its start time no later one with the same pid is taken for it. */
+export interface NetworkProcess {
+  readonly pid: number;
+  /** Clock ticks from boot. */
+  readonly startTicks: string;
+}
+
+export interface PublishedPort {
+  readonly protocol: 'tcp' | 'udp';
+  /** An IPv4 address of the host; `0.0.0.0` is all of them. */
+  readonly hostAddress: string;
+  readonly hostPort: number;
+  readonly containerPort: number;
+}
+
 export interface ContainerSpec {
   /** Unique on this machine; `[a-z0-9][a-z0-9_.-]*`. Names the cgroup. */
   readonly id: string;
@@ -99,9 +114,11 @@ export interface ContainerSpec {
   readonly hostname: string;
   /**
    * `none`: a network namespace of its own with only the loopback, up. `bridge`: one that also has an address on the bridge, see
-   * `ContainerRuntime.network`. `host`: the caller's.
+   * `ContainerRuntime.network`. `host`: the caller's. A process: the one that it is in.
    */
-  readonly network: 'none' | 'host' | 'bridge';
+  readonly network: 'none' | 'host' | 'bridge' | NetworkProcess;
+  /** Ports of the host that lead to the container, which must be on the bridge. Whether they are free is the caller's to know. */
+  readonly ports?: readonly PublishedPort[];
   /**
    * A `step` only uses its network, and others like it are out of its reach. A `service` can be reached by other containers, and any
    * user in it may open low ports and ping.

@@ -81,7 +81,7 @@ const CALLS: readonly (readonly [string, readonly string[], number, RegExp, stri
   ['a context without a Dockerfile', ['.'], 3, /Dockerfile/],
   ['a Dockerfile that is wrong', ['-f', 'wrong/Dockerfile', 'wrong'], 3, /2 >>> \| FORM/],
   ['a base that is not there', ['run', '--pull', 'never', 'gone'], 125, /gone/],
-  ['a flag of run that is missing', ['run', '-p', '80:80', 'gone'], 125, /tsbuild does not support it/],
+  ['a flag of run that is missing', ['run', '--gpus', 'all', 'gone'], 125, /tsbuild does not support it/],
   ['an image that is missing', ['inspect', 'gone'], 1, /gone/],
   ['a container that is missing', ['rm', 'gone'], 1, /gone/],
   ['an archive that is none', ['load'], 5, /./, 'this is not a tar'],

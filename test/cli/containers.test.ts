@@ -18,6 +18,7 @@ const CONTAINERS: readonly ContainerSummary[] = [
     image: 'app',
     command: ['sh', '-c', 'while true; do :; done'],
     createdAtMs: NOW_MS - 3 * HOUR_MS,
+    ports: [],
     state: { kind: 'exited', code: 3 },
   },
   {
@@ -26,6 +27,7 @@ const CONTAINERS: readonly ContainerSummary[] = [
     image: 'app:1',
     command: ['sh'],
     createdAtMs: NOW_MS - HOUR_MS,
+    ports: [{ protocol: 'tcp', hostAddress: '0.0.0.0', hostPort: 8080, containerPort: 80 }],
     state: { kind: 'running', pid: 7 },
   },
 ];
@@ -35,9 +37,9 @@ test('lists containers', async () => {
     cli(['ps', ...argv], { answers: { containers: async () => [...CONTAINERS] } });
   assert.is(
     (await ps('-a')).stdout,
-    `CONTAINER ID   IMAGE     COMMAND                  CREATED             STATUS       NAMES
-bbbbbbbbbbbb   app:1     "sh"                     About an hour ago   Up           new
-aaaaaaaaaaaa   app       "sh -c while true; d…"   3 hours ago         Exited (3)   old
+    `CONTAINER ID   IMAGE     COMMAND                  CREATED             STATUS       PORTS                  NAMES
+bbbbbbbbbbbb   app:1     "sh"                     About an hour ago   Up           0.0.0.0:8080->80/tcp   new
+aaaaaaaaaaaa   app       "sh -c while true; d…"   3 hours ago         Exited (3)                          old
 `,
   );
   assert.is((await ps('-q')).stdout, 'bbbbbbbbbbbb\n');
@@ -141,6 +143,23 @@ test('passes the flags of run on, and leaves those of the command alone', async 
   });
 });
 
+test('asks for ports, and for the network of a container', async () => {
+  const port = { protocol: 'tcp', hostAddress: '0.0.0.0', containerPort: 80, hostPort: 8080 };
+  const published = await runRequest(['-p', '8080:80', '-P', 'app']);
+  assert.equal([published.ports, published.publishAll, published.network], [[port], true, 'default']);
+  assert.equal((await runRequest(['--network', 'container:x', 'app'])).network, { container: 'x' });
+});
+
+test('shows published ports', async () => {
+  const [, ports] = CONTAINERS.map((container) => container.ports);
+  const containerPorts: Engine['containerPorts'] = async () => ports ?? [];
+  const of = (...argv: readonly string[]) => cli(['port', ...argv], { answers: { containerPorts } });
+  assert.is((await of('new')).stdout, '80/tcp -> 0.0.0.0:8080\n');
+  assert.is((await of('new', '80')).stdout, '0.0.0.0:8080\n');
+  const missing = await of('new', '80/udp');
+  assert.equal([missing.status, missing.stderr.includes('published port "80/udp"')], [1, true]);
+});
+
 test('puts files of variables before -e', async () => {
   await using dir = await tempDir();
   await writeFile(dir.join('env'), '\ufeff# comment\nA=1\r\n\n  B = "x"\n'.replace('B =', 'B='));
@@ -160,10 +179,15 @@ for (const [what, argv, message] of [
   ['an unknown option of a volume', ['-v', 'x1:/y:rx', 'app'], /unknown option "rx"/],
   ['an option that is missing', ['-v', 'x1:/y:Z', 'app'], /the option "Z" is not supported/],
   ['a network that is missing', ['--network', 'mine', 'app'], /want one of "default", "bridge", "none", "host"/],
-  ['the network of a container', ['--network', 'container:x', 'app'], /another container is not supported/],
+  [
+    'a name with the network of a container',
+    ['--net', 'container:x', '-h', 'y', 'app'],
+    /network of another container/,
+  ],
+  ['ports with the network of a container', ['--net', 'container:x', '-P', 'app'], /network of another container/],
   ['an address that is none', ['--add-host', 'a:1.2.3', 'app'], /"1\.2\.3" is no IP address/],
   ['a terminal that is none', ['-it', 'app'], /the input is not a terminal/],
-  ['a flag that is missing', ['-p', '80:80', 'app'], /Cannot use flag "-p" with "run"/],
+  ['a flag that is missing', ['--gpus', 'all', 'app'], /Cannot use flag "--gpus" with "run"/],
   ['an unknown flag', ['--naem', 'x', 'app'], /did you mean "--name"/],
   ['a bad name', ['--name', '-', 'app'], /Cannot name the container/],
   ['a missing file of variables', ['--env-file', 'gone', 'app'], /Cannot read the environment file "gone"/],

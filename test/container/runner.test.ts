@@ -42,6 +42,7 @@ test(
         imageId: image().id,
         command: ['sh'],
         createdAtMs: 1_700_000_000_000,
+        ports: [],
         state: { kind: 'exited', code: 3 },
       },
     ]);

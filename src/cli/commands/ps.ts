@@ -3,6 +3,7 @@ import { ExitStatus } from '../../core/errors.ts';
 import type { ContainerSummary } from '../../engine/types.ts';
 import { printableText } from '../progress/log-lines.ts';
 import { ellipsis, shortId, table } from '../table.ts';
+import { containerPort, hostPort } from '../ports.ts';
 import { defineCommand } from '../types.ts';
 import { timeAgo } from '../units.ts';
 
@@ -37,10 +38,11 @@ export const ps = defineCommand({
         `"${full ? command : ellipsis(command, COMMAND_LENGTH)}"`,
         timeAgo(container.createdAtMs, deps.now()),
         container.state.kind === 'running' ? 'Up' : `Exited (${container.state.code})`,
+        container.ports.map((port) => `${hostPort(port)}->${containerPort(port)}`).join(', '),
         container.name,
       ];
     });
-    deps.stdout.write(table([['CONTAINER ID', 'IMAGE', 'COMMAND', 'CREATED', 'STATUS', 'NAMES'], ...rows]));
+    deps.stdout.write(table([['CONTAINER ID', 'IMAGE', 'COMMAND', 'CREATED', 'STATUS', 'PORTS', 'NAMES'], ...rows]));
     return ExitStatus.ok;
   },
 });

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { BuildError, ExitStatus, errnoOf } from '../../core/errors.ts';
 import type { RunRequest } from '../../engine/types.ts';
+import { parsePublish } from '../publish-option.ts';
 import { extraHosts } from '../step-options.ts';
 import { readEnvFile } from '../env-file.ts';
 import { OCI_RUNTIME_OPTION, ociRuntimeOf } from '../oci-runtime.ts';
@@ -47,7 +48,18 @@ export const run = defineCommand({
     },
     entrypoint: { kind: 'value', placeholder: 'COMMAND', describe: "Replaces the image's ENTRYPOINT; '' removes it" },
     init: { kind: 'flag', describe: 'Start the command by an init that reaps orphans and forwards signals' },
-    network: { kind: 'value', placeholder: 'MODE', describe: 'bridge, none or host (default: bridge)' },
+    network: {
+      kind: 'value',
+      placeholder: 'MODE',
+      describe: 'bridge, none, host or container:NAME (default: bridge)',
+    },
+    publish: {
+      kind: 'list',
+      short: 'p',
+      placeholder: '[[IP:]PORT:]PORT[/udp]',
+      describe: 'Let a port of the host lead to one of the container',
+    },
+    'publish-all': { kind: 'flag', short: 'P', describe: 'Publish all ports that the image exposes, at free ones' },
     net: { kind: 'value', placeholder: 'MODE', describe: 'Same as --network' },
     'add-host': { kind: 'list', placeholder: 'NAME:IP', describe: 'Line of /etc/hosts; IP or host-gateway' },
     hostname: { kind: 'value', short: 'h', placeholder: 'NAME', describe: 'Host name in the container' },
@@ -79,12 +91,21 @@ export const run = defineCommand({
       throw new BuildError('usage', `Cannot use "${workdir}" for "--workdir": want an absolute path`);
     if (tty && interactive && !deps.stdin().isTTY)
       throw new BuildError('usage', 'Cannot use "--tty": the input is not a terminal');
+    const wanted = network(args.value('network') ?? args.value('net'));
+    const [ports, publishAll] = [args.list('publish').flatMap(parsePublish), args.flag('publish-all')];
+    if (typeof wanted === 'object') {
+      refuseForShared('hostname', hostname !== undefined);
+      refuseForShared('add-host', args.list('add-host').length > 0);
+      refuseForShared('publish', ports.length > 0 || publishAll);
+    }
     const request: RunRequest = {
       image,
       command,
       env: await environment(args.list('env-file'), args.list('env'), context),
       volumes: args.list('volume').map((text) => parseVolume(text, deps.cwd)),
-      network: network(args.value('network') ?? args.value('net')),
+      network: wanted,
+      ...(ports.length > 0 && { ports }),
+      ...(publishAll && { publishAll }),
       ...(Object.keys(resources).length > 0 && { resources }),
       ...(score !== undefined && { oomScoreAdj: oomScore(score) }),
       extraHosts: extraHosts(args.list('add-host')),
@@ -111,12 +132,17 @@ export const run = defineCommand({
 function network(mode = 'default'): RunRequest['network'] {
   const known = NETWORKS.find((name) => name === mode);
   if (known !== undefined) return known;
+  const container = /^container:(.+)$/s.exec(mode)?.[1];
+  if (container !== undefined) return { container };
   throw new BuildError(
     'unsupported',
-    mode.startsWith('container:')
-      ? `Cannot use network "${mode}": sharing the network of another container is not supported`
-      : `Cannot use network "${mode}": want one of "${NETWORKS.join('", "')}"`,
+    `Cannot use network "${mode}": want one of "${NETWORKS.join('", "')}", or "container:NAME"`,
   );
+}
+
+/** These belong to the container whose network it is. */
+function refuseForShared(flag: string, isGiven: boolean): void {
+  if (isGiven) throw new BuildError('usage', `Cannot use "--${flag}" with the network of another container`);
 }
 
 function runLimits(

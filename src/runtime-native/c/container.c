@@ -145,7 +145,7 @@ void container_start(struct container *container, const struct container_owner *
   container->owner = owner;
   container->context = context;
   container->description = description;
-  container->pidfd = container->reports = container->stubs.root = -1;
+  container->pidfd = container->reports = container->stubs.root = container->ports = -1;
   container->deadline = -1;
   for (size_t i = 0; i < RELAY_COUNT; i++)
     relay_init(&container->relays[i]);
@@ -170,6 +170,7 @@ void container_free(struct container *container) {
   cleanup_fd_at(&container->pidfd);
   cleanup_fd_at(&container->reports);
   cleanup_fd_at(&container->stubs.root);
+  cleanup_fd_at(&container->ports);
   spec_free(&container->spec);
   free(container->description);
   container->description = NULL;

@@ -78,6 +78,8 @@ struct container {
   /* Where overlayfs cannot stack the layers: the root's first. */
   struct stack *stacks;
   size_t stack_count;
+  /* Keeps its ports published; -1 without any. */
+  int ports;
   bool ready;
   bool started;
   bool failed;

@@ -6,6 +6,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -69,14 +70,23 @@ int link_add_pair(int rt, const char *name, uint32_t bridge, int namespace, cons
   return acknowledge(rt, &request);
 }
 
-int link_isolate_port(int rt, uint32_t index) {
+static int set_port(int rt, uint32_t index, uint16_t setting) {
   const struct ifinfomsg head = {.ifi_family = AF_BRIDGE, .ifi_index = (int)index};
   struct netlink_request request = {.size = 0};
   netlink_begin(&request, RTM_SETLINK, NLM_F_ACK, &head, sizeof head);
   size_t port = netlink_open_nest(&request, IFLA_PROTINFO);
-  netlink_put_u8(&request, IFLA_BRPORT_ISOLATED, 1);
+  netlink_put_u8(&request, setting, 1);
   netlink_close_nest(&request, port);
   return acknowledge(rt, &request);
+}
+
+int link_isolate_port(int rt, uint32_t index) { return set_port(rt, index, IFLA_BRPORT_ISOLATED); }
+int link_reflect_port(int rt, uint32_t index) { return set_port(rt, index, IFLA_BRPORT_MODE); }
+
+struct link_name link_port_name(uint32_t address) {
+  struct link_name name;
+  snprintf(name.text, sizeof name.text, "tsb%08x", address);
+  return name;
 }
 
 int link_set_up(int rt, uint32_t index) {

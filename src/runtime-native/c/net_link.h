@@ -41,6 +41,15 @@ int link_add_pair(int rt, const char *name, uint32_t bridge, int namespace, cons
 /* Ports that are isolated do not reach each other. */
 int link_isolate_port(int rt, uint32_t index);
 
+/* The bridge may send a frame back by the port that it came from. */
+int link_reflect_port(int rt, uint32_t index);
+
+/* The port of the container with that address: its name is the lease of the address. */
+struct link_name {
+  char text[IF_NAMESIZE];
+};
+struct link_name link_port_name(uint32_t address);
+
 int link_set_up(int rt, uint32_t index);
 int link_delete(int rt, const char *name);
 

@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -64,7 +64,7 @@ static int take_address(const struct net_host *host, int namespace, char port[IF
     *address = base + 2 + (start % count + i) % count;
     const uint8_t mac[6] = {0x02, 0x42, (uint8_t)(*address >> 24), (uint8_t)(*address >> 16), (uint8_t)(*address >> 8),
                             (uint8_t)*address};
-    snprintf(port, IF_NAMESIZE, "tsb%08x", *address);
+    strcpy(port, link_port_name(*address).text);
     if (link_add_pair(host->rt, port, host->bridge, namespace, mac, host->mtu) == 0)
       return 0;
     if (errno != EEXIST)

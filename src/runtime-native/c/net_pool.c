@@ -70,13 +70,13 @@ void net_pool_receive(struct net_pool *pool) {
   if (namespace < 0)
     shelf->error = reply.error;
   else if (shelf->count < NET_POOL_READY_MAX)
-    shelf->ready[shelf->count++] = (struct net_ready){steal_fd(&namespace), reply.address};
+    shelf->ready[shelf->count++] = (struct net_ready){steal_fd(&namespace), {reply.address, reply.prefix}};
   if (reply.kind == NET_ASK && pool->on_answer != NULL)
     pool->on_answer(pool->context, &reply);
 }
 
 int net_pool_take(struct net_pool *pool, enum net_request_kind kind, enum net_role role,
-                  const struct net_config *config, uint32_t *address, struct error *error) {
+                  const struct net_config *config, struct subnet *own, struct error *error) {
   struct net_shelf *shelf = shelf_of(pool, kind, role);
   const struct net_request request = {.kind = kind, .role = role, .config = *config};
   if (shelf->count == 0 && shelf->asked > 0 && shelf->ahead < NET_POOL_READY_MAX / 2)
@@ -94,6 +94,6 @@ int net_pool_take(struct net_pool *pool, enum net_request_kind kind, enum net_ro
   /* The oldest: what became of it is known for the longest. */
   struct net_ready oldest = shelf->ready[0];
   memmove(shelf->ready, shelf->ready + 1, --shelf->count * sizeof oldest);
-  *address = oldest.address;
+  *own = oldest.own;
   return oldest.namespace;
 }

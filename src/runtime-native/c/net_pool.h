@@ -10,7 +10,7 @@
 
 struct net_ready {
   int namespace;
-  uint32_t address;
+  struct subnet own;
 };
 
 /* The namespaces of one kind. */
@@ -45,11 +45,11 @@ bool net_pool_ask(struct net_pool *pool, const struct net_config *config);
 void net_pool_receive(struct net_pool *pool);
 
 /*
- * A namespace that nobody else gets, the caller's to close; *address is its own on the bridge. Waits for the worker when
+ * A namespace that nobody else gets, the caller's to close; *own is its address on the bridge, and the bridge's range. Waits for the worker when
  * there is none, and lets it make another. -1 with `error` filled.
  */
 int net_pool_take(struct net_pool *pool, enum net_request_kind kind, enum net_role role,
-                  const struct net_config *config, uint32_t *address, struct error *error);
+                  const struct net_config *config, struct subnet *own, struct error *error);
 
 void net_pool_close(struct net_pool *pool);
 

@@ -23,6 +23,7 @@ static int make(struct net_worker *worker, const struct net_request *request, st
     return -1;
   }
   reply->host_address = worker->host.uplink == NULL ? worker->host.gateway.address : worker->uplink.host_address;
+  reply->prefix = worker->host.gateway.prefix;
   cleanup_fd int namespace = net_namespace_make(&worker->host, request->role, &reply->address, error);
   if (namespace >= 0 && request->kind == NET_ASK && net_namespace_probe(namespace, error) < 0)
     return -1;

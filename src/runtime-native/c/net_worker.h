@@ -31,6 +31,8 @@ struct net_reply {
   /* Stage 0: no error. */
   struct error error;
   uint32_t address;
+  /* Of the bridge's range. */
+  uint8_t prefix;
   /* Where containers reach the host. */
   uint32_t host_address;
 };

@@ -148,6 +148,7 @@ enum single {
   KEY_NETWORK,
   KEY_NETWORK_ROLE,
   KEY_NETWORK_BRIDGE,
+  KEY_NETWORK_PROCESS,
   KEY_HOSTS,
   KEY_HOSTS_NAME,
   KEY_RESOLV_CONF,
@@ -182,6 +183,7 @@ static const struct {
     [KEY_NETWORK] = {"network", true},
     [KEY_NETWORK_ROLE] = {"network.role", false},
     [KEY_NETWORK_BRIDGE] = {"network.bridge", false},
+    [KEY_NETWORK_PROCESS] = {"network.process", false},
     [KEY_HOSTS] = {"etc.hosts", false},
     [KEY_HOSTS_NAME] = {"etc.hosts.name", false},
     [KEY_RESOLV_CONF] = {"etc.resolv.conf", false},
@@ -229,6 +231,8 @@ static int read_single(struct parser *parser, enum single key) {
     return spec_read_network_role(parser, &spec->network.role);
   case KEY_NETWORK_BRIDGE:
     return spec_read_bridge(parser, &spec->network.bridge);
+  case KEY_NETWORK_PROCESS:
+    return spec_read_network_process(parser, &spec->network);
   case KEY_HOSTS:
     return spec_read_path(parser, &profile->etc_hosts);
   case KEY_HOSTS_NAME:
@@ -302,6 +306,8 @@ static int read_record(struct parser *parser) {
     return start_rlimit(parser);
   if (strncmp(key, "rlimit.", 7) == 0)
     return read_rlimit_field(parser, key + 7);
+  if (strcmp(key, "network.port") == 0)
+    return spec_append_port(parser, &spec->network);
   if (strncmp(key, "resource.", 9) == 0)
     return cgroup_resources_read(parser, &spec->resources, key + 9);
   if (strcmp(key, "end") == 0) {

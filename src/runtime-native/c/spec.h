@@ -13,6 +13,7 @@
 #include "cgroup_resources.h"
 #include "error.h"
 #include "mount_fs.h"
+#include "net_ports.h"
 #include "seccomp.h"
 #include "net_worker.h"
 
@@ -192,7 +193,7 @@ struct cgroup_setting {
 #define SPEC_NAMESPACES_MAX 8
 #define SPEC_CGROUP_SETTINGS_MAX 256
 
-enum network_kind { NETWORK_HOST, NETWORK_NONE, NETWORK_BRIDGE };
+enum network_kind { NETWORK_HOST, NETWORK_NONE, NETWORK_BRIDGE, NETWORK_PROCESS };
 
 /* A network of tsbuild's own making; one that is among `namespaces` or joined counts as the host's here. */
 struct network_spec {
@@ -202,6 +203,11 @@ struct network_spec {
   /* Where the container's address is written down, and under which name; no name: nowhere. */
   const char *hosts_file;
   const char *hosts_name;
+  /* Whose network is joined, and when it was started, in clock ticks from boot; for NETWORK_PROCESS. */
+  pid_t process;
+  uint64_t process_start;
+  struct published_port *ports;
+  size_t port_count;
 };
 
 /* Another OCI runtime that makes the container and starts its process; see external.h. */

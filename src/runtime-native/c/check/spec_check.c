@@ -43,6 +43,7 @@ static const char *const optional[][2] = {
     {"rootfs.lower", "/l1"}, {"rootfs.lower", "/l2"},   {"rootfs.upper", "/u"},     {"rootfs.work", "/w"},
     {"rootfs.volatile", "1"}, {"env", "A=1"},           {"env", "B="},              {"etc.hosts", "/h"},
     {"etc.hosts.name", "box"}, {"network.role", "service"}, {"network.bridge", "tsbuild0 10.1.0.0/16"},
+    {"network.port", "tcp 0.0.0.0 8080 80"}, {"network.port", "udp 127.0.0.1 65535 1"},
     {"mount", "bind"},       {"mount.source", "/s"},    {"mount.target", "/t"},     {"mount.readonly", "1"},
     {"mount.recursive", "0"}, {"mount", "overlay"},     {"mount.target", "/o"},     {"mount.lower", "/l"},
     {"mount.subpath", "/p"}, {"mount", "tmpfs"},        {"mount.target", "/m"},     {"mount.size", "4096"},
