@@ -5,14 +5,8 @@ import { decodeLatin1Path } from '../core/path-bytes.ts';
 import { compareBytes } from '../core/paths.ts';
 import type { WantedEntry } from '../core/tree-entry.ts';
 import { layerFrames } from './layer-packer.ts';
+import type { ScannedLayer } from './tree-types.ts';
 import type { WorkerPool } from './worker-pool.ts';
-
-export interface ScannedLayer {
-  readonly opaqueDirs: readonly string[];
-  readonly xattrs: ReadonlyMap<string, Digest>;
-  readonly wanted: ReadonlyMap<string, WantedEntry>;
-  readonly fingerprint: string;
-}
 
 /** Scans the layer directory `dir`. Throws as `packLayer` does. */
 export async function scanLayer(pool: WorkerPool, dir: string): Promise<ScannedLayer> {

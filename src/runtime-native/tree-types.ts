@@ -71,6 +71,18 @@ export interface TreeWriterOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a walk over a layer directory finds. */
+export interface ScannedLayer {
+  /** Rooted paths. */
+  readonly opaqueDirs: readonly string[];
+  /** Digests of the attributes that a copy keeps, by the paths that have any. */
+  readonly xattrs: ReadonlyMap<string, Digest>;
+  /** What is meant to be something else than it is. */
+  readonly wanted?: ReadonlyMap<string, WantedEntry>;
+  /** Tells the layer from an incomplete copy. */
+  readonly fingerprint: string;
+}
+
 /** What identifies a layer, as a snapshot store remembers it. */
 export interface LayerIdentity {
   /** Of exactly the bytes of the tar. */
@@ -113,16 +125,8 @@ export interface NativeFiles {
   digestLayer(dir: string, options?: { readonly signal?: AbortSignal }): Promise<LayerIdentity>;
   /** Fills the empty layer directory `upper` from a tar; see c/unpack.h. No process works on it any more when it settles. */
   unpackLayer(tar: LayerSource, upper: string, options: UnpackOptions): Promise<UnpackedLayer>;
-  /**
-   * One walk over a layer directory: its opaque directories, as rooted paths; digests of the attributes that a copy keeps, by the paths that
-   * have any; what is meant to be something else than it is; and what tells the layer from an incomplete copy.
-   */
-  scanLayer(dir: string): Promise<{
-    readonly opaqueDirs: readonly string[];
-    readonly xattrs: ReadonlyMap<string, Digest>;
-    readonly wanted?: ReadonlyMap<string, WantedEntry>;
-    readonly fingerprint: string;
-  }>;
+  /** One walk over a layer directory. */
+  scanLayer(dir: string): Promise<ScannedLayer>;
   /** Removes a tree of the host, whatever the modes of its directories; no error if it does not exist. */
   removeTree(path: string): Promise<void>;
 }
