@@ -1,5 +1,5 @@
 // Feeds mutated Dockerfiles to the parser: each must give a tree or a BuildError, in time that grows with its size.
-// Usage: node scripts/fuzz-parser.mjs [seconds] [seed]. Keeps an input that fails and exits with 1; put it into fixtures/fuzz.
+// Usage: node scripts/fuzz-parser.mjs [seconds] [seed]. Keeps an input that fails and exits with 1; put it into fixtures/fuzz/parser.
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -76,9 +76,7 @@ function mutate(text, corpus) {
 async function readCorpus(root) {
   const files = [];
   for (const name of await readdir(join(root, 'dockerfile'))) files.push(join(root, 'dockerfile', name, 'Dockerfile'));
-  // The folder in there is for the native code.
-  for (const item of await readdir(join(root, 'fuzz'), { withFileTypes: true }))
-    if (item.isFile()) files.push(join(root, 'fuzz', item.name));
+  for (const name of await readdir(join(root, 'fuzz/parser'))) files.push(join(root, 'fuzz/parser', name));
   return Promise.all(files.map((file) => readFile(file, 'utf8')));
 }
 
