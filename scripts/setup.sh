@@ -39,6 +39,7 @@ if [ "${1-}" = test ]; then
     need slirp4netns slirp4netns --version
     need fuse-overlayfs fuse-overlayfs --version
     need bindfs bindfs --version
+    need libcap2-bin setcap -h
     need runc runc --version
     need crun crun --version
     need podman podman --version

@@ -1,6 +1,7 @@
 /** A RUN whose command ended badly. */
 import { BuildError } from '../core/errors.ts';
 import type { SourceRange } from '../core/source.ts';
+import { GET_A_RANGE, isRootAlone } from '../runtime-native/id-range.ts';
 import type { ContainerExit } from '../runtime-native/types.ts';
 
 const MAX_TAIL_BYTES = 64 * 1024;
@@ -39,7 +40,7 @@ export function runFailed(args: readonly string[], exit: ContainerExit, output: 
   return new RunFailedError(`${processText(args)} did not complete successfully: ${reason}`, {
     exitCode: exit.code,
     output,
-    hint: memoryHint(exit),
+    hint: memoryHint(exit) ?? idsHint(output),
   });
 }
 
@@ -48,6 +49,14 @@ function memoryHint({ code, oomKilled }: ContainerExit): string | undefined {
   if (oomKilled)
     return 'the kernel killed a process of this step for lack of memory: let it use less, or raise the limit of the group it runs in';
   return code === KILLED ? 'something killed it with SIGKILL, as the kernel does for lack of memory' : undefined;
+}
+
+/** What chown, setuid and setgroups of an id that is not there end with: EINVAL, and EPERM where groups are denied. */
+const OF_IDS = /Invalid argument|Operation not permitted/;
+
+function idsHint(output: readonly string[]): string | undefined {
+  if (!isRootAlone() || !output.some((line) => OF_IDS.test(line))) return undefined;
+  return `root is the only user here: if the command needs others, ${GET_A_RANGE}`;
 }
 
 /** A command that could not even be started. */

@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import type { ErrorCode } from '../core/errors.ts';
 import { BuildError } from '../core/errors.ts';
+import { GET_A_RANGE } from './id-range.ts';
 import type { BridgeState, ContainerExit } from './types.ts';
 
 export type StatusRecord =
@@ -224,9 +225,7 @@ function unknownId(which: string): BuildError {
   return new BuildError(
     'run-start-failed',
     `Cannot start the container as ${which}: this user has no such id to give`,
-    {
-      hint: 'have root add ranges for this user to /etc/subuid and /etc/subgid, and install newuidmap (package uidmap)',
-    },
+    { hint: GET_A_RANGE },
   );
 }
 

@@ -5,6 +5,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "capability.h"
 #include "cleanup.h"
 #include "copied_tree.h"
 #include "files.h"
@@ -39,7 +40,7 @@ bool copied_is_unchanged(const struct copied_identity *a, const struct copied_id
 static bool is_copied(const char *name) {
   if (strncmp(name, "trusted.overlay.", 16) == 0 || strncmp(name, "user.overlay.", 13) == 0)
     return false;
-  return strcmp(name, "security.capability") == 0 || strncmp(name, "user.", 5) == 0 || strncmp(name, "trusted.", 8) == 0 ||
+  return strcmp(name, CAPABILITY_XATTR) == 0 || strncmp(name, "user.", 5) == 0 || strncmp(name, "trusted.", 8) == 0 ||
          strncmp(name, "system.posix_acl_", 17) == 0;
 }
 

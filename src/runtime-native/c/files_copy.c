@@ -7,6 +7,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "capability.h"
 #include "cleanup.h"
 #include "files.h"
 #include "io.h"
@@ -74,7 +75,7 @@ int files_open_host(const char *source, struct error *error) {
 }
 
 bool files_is_copied_xattr(const char *name) {
-  return strcmp(name, "security.capability") == 0 ||
+  return strcmp(name, CAPABILITY_XATTR) == 0 ||
          (strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0 && strcmp(name, WANTED_XATTR) != 0);
 }
 

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "capability.h"
 #include "cleanup.h"
 #include "files.h"
 #include "userns.h"
@@ -40,14 +42,22 @@ static int set_xattrs(struct files_state *state, int fd, const struct place *pla
     at += (size_t)sizes[0] + sizes[1];
     if (files_is_reserved_xattr(name))
       return fail(error, TREE_PROTOCOL, 0, "attribute %s is reserved", name);
+    size_t value_size = sizes[1];
+    struct vfs_ns_cap_data plain;
+    /* As it is in the layer that this becomes (pack.c). The value itself may be every entry's, of a global header. */
+    if (strcmp(name, CAPABILITY_XATTR) == 0 && capability_is_of_unknown_root(value, value_size)) {
+      memcpy(&plain, value, sizeof plain);
+      value_size = capability_to_plain(&plain, sizeof plain);
+      value = &plain;
+    }
     int status;
     if (fd >= 0) {
-      status = fsetxattr(fd, name, value, sizes[1], 0);
+      status = fsetxattr(fd, name, value, value_size, 0);
     } else {
       char path[SYMLINK_TO_FD_MAX + NAME_MAX + 1];
       if ((size_t)snprintf(path, sizeof path, "/proc/self/fd/%d/%s", place->parent, place->name) >= sizeof path)
         return fail(error, TREE_METADATA, ENAMETOOLONG, "%s", operation->path);
-      status = lsetxattr(path, name, value, sizes[1], 0);
+      status = lsetxattr(path, name, value, value_size, 0);
       /* Only files and directories can have user attributes. */
       if (status < 0 && errno == EPERM && strncmp(name, "user.", 5) == 0)
         continue;

@@ -1,6 +1,5 @@
 #include "pack.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -12,6 +11,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "capability.h"
 #include "cleanup.h"
 #include "commands.h"
 #include "io.h"
@@ -59,19 +59,12 @@ static int pack_whiteout(struct pack *pack, const struct tree_entry *entry, stru
   return pack_marker(pack, entry->path, entry->path_size - strlen(entry->name), marker, error);
 }
 
-/*
- * The file capability of `fd` into `value`: its size, 0 for none. One that was set in a user namespace names the
- * namespace's root (version 3), which means nothing elsewhere, so it becomes the plain form (version 2).
- */
+/* The file capability of `fd` into `value`, in the form that means something elsewhere: its size, 0 for none. */
 static ssize_t read_capability(int fd, struct vfs_ns_cap_data *value) {
-  ssize_t size = fgetxattr(fd, "security.capability", value, sizeof *value);
+  const ssize_t size = fgetxattr(fd, CAPABILITY_XATTR, value, sizeof *value);
   if (size < 0)
     return errno == ENODATA || errno == ENOTSUP ? 0 : -1;
-  if (size == XATTR_CAPS_SZ_3 && (le32toh(value->magic_etc) & VFS_CAP_REVISION_MASK) == VFS_CAP_REVISION_3) {
-    value->magic_etc = htole32((le32toh(value->magic_etc) & ~VFS_CAP_REVISION_MASK) | VFS_CAP_REVISION_2);
-    return XATTR_CAPS_SZ_2;
-  }
-  return size;
+  return (ssize_t)capability_to_plain(value, (size_t)size);
 }
 
 static int pack_file(struct pack *pack, const struct tree_entry *entry, struct pack_header header,

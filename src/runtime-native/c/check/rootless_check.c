@@ -1,9 +1,10 @@
-/* Reads subuid files and the attribute of what is wanted, also malformed ones. */
+/* Reads subuid files, the attribute of what is wanted and capabilities of files, also malformed ones. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../capability.h"
 #include "../subids.h"
 #include "../wanted.h"
 
@@ -76,9 +77,27 @@ static void check_apply(void) {
   assert(!wanted_apply(&whiteout, &stat) && S_ISREG(stat.st_mode));
 }
 
+static void check_capability(void) {
+  /* Revision 3 with the effective bit, CAP_NET_RAW, of root 1000. Not aligned. */
+  static const char of_root[] = "x\1\0\0\3\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xe8\3\0\0";
+  static const char plain[] = "\1\0\0\2\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0";
+  char value[26];
+  memcpy(value, of_root, 25);
+  assert(capability_to_plain(value + 1, 24) == 20 && memcmp(value + 1, plain, 20) == 0);
+  assert(capability_to_plain(value + 1, 20) == 20 && memcmp(value + 1, plain, 20) == 0);
+  /* Neither of version 3: its number in fewer or more bytes, and another number in as many. */
+  for (size_t size = 0; size <= 25; size++) {
+    memcpy(value, of_root, 25);
+    value[4] = size == 24 ? 2 : 3;
+    assert(capability_to_plain(value + 1, size) == size && memcmp(value + 5, of_root + 5, 20) == 0);
+    assert(!capability_is_of_unknown_root(value + 1, size));
+  }
+}
+
 int main(void) {
   check_subids();
   check_wanted();
+  check_capability();
   check_apply();
   return 0;
 }
