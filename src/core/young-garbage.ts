@@ -5,7 +5,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-const BYTES_BETWEEN = 4 << 20;
+const BYTES_BETWEEN = 2 << 20;
 
 type Collect = (options: { readonly type: 'minor' }) => void;
 let collect: Collect | undefined;
