@@ -35,7 +35,7 @@ static bool may_delegate(int directory) {
          cgroup_read_file(directory, "cgroup.procs", text, sizeof text) == 0;
 }
 
-static bool delegate(int directory, const char *controller) {
+bool cgroup_v2_delegate(int directory, const char *controller) {
   char text[32];
   snprintf(text, sizeof text, "+%s", controller);
   return delegates(directory, controller) ||
@@ -51,7 +51,7 @@ static void delegate_down(const struct cgroup_hierarchy *hierarchy, const char *
     part[end] = '\0';
     cleanup_fd int directory = open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory >= 0)
-      delegate(directory, controller);
+      cgroup_v2_delegate(directory, controller);
     part[end] = kept;
     if (kept == '\0')
       return;
@@ -112,12 +112,12 @@ static int try_group(const struct cgroup *cgroup, int base) {
     return -1;
   for (size_t i = 0; i < COUNT(known); i++) {
     if (cgroup_resources_need(cgroup->resources, known[i]))
-      delegate(parent, known[i]);
+      cgroup_v2_delegate(parent, known[i]);
   }
   /* Without memory among them, an out-of-memory kill is told by the caller's group. */
   for (size_t i = 0; i < (cgroup->resources->accounting ? COUNT(counters) : 1); i++) {
-    if (delegate(base, counters[i]))
-      delegate(parent, counters[i]);
+    if (cgroup_v2_delegate(base, counters[i]))
+      cgroup_v2_delegate(parent, counters[i]);
   }
   return mkdirat(parent, cgroup->name, 0755) < 0
              ? -1

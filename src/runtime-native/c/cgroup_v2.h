@@ -10,4 +10,7 @@
  */
 int cgroup_v2_make(struct cgroup *cgroup, struct error *error);
 
+/* Gives the groups below the open one the controller. False if it cannot, as where that has processes of its own. */
+bool cgroup_v2_delegate(int directory, const char *controller);
+
 #endif

@@ -10,26 +10,14 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "cgroup_files.h"
 #include "cgroup_find.h"
+#include "cgroup_place.h"
+#include "cgroup_v2.h"
 #include "cleanup.h"
 #include "device_rules.h"
 #include "io.h"
 #include "stage.h"
-
-static int write_file(int directory, const char *file, const char *text) {
-  cleanup_fd int fd = openat(directory, file, O_WRONLY | O_CLOEXEC);
-  return fd < 0 ? -1 : write_all(fd, text, strlen(text));
-}
-
-/* Whether the comma-separated `list` has `word`. */
-static bool has_word(const char *list, const char *word) {
-  size_t length = strlen(word);
-  for (const char *at = list; (at = strstr(at, word)) != NULL; at += length) {
-    if ((at == list || at[-1] == ',') && (at[length] == '\0' || at[length] == ','))
-      return true;
-  }
-  return false;
-}
 
 /* Engines pause, watch and limit a container that runs, so that it has the groups for that from the start. */
 static bool is_wanted(const struct cgroup *cgroup, const struct cgroup_hierarchy *hierarchy,
@@ -38,40 +26,26 @@ static bool is_wanted(const struct cgroup *cgroup, const struct cgroup_hierarchy
   if (cgroup->version == CGROUP_V2)
     return true;
   for (size_t i = 0; i < sizeof always / sizeof always[0]; i++) {
-    if (has_word(hierarchy->controllers, always[i]))
+    if (cgroup_has_word(hierarchy->controllers, always[i]))
       return true;
   }
   for (size_t i = 0; i < spec->cgroup_setting_count; i++) {
-    if (has_word(hierarchy->controllers, spec->cgroup_settings[i].controller))
+    if (cgroup_has_word(hierarchy->controllers, spec->cgroup_settings[i].controller))
       return true;
   }
   return false;
 }
 
-/* Sets of processors and memory nodes are empty in a new group of version 1, which then takes no process. */
-static void inherit_sets(int parent, int group) {
-  static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
-  for (size_t i = 0; i < 2; i++) {
-    char text[4096];
-    cleanup_fd int fd = openat(parent, files[i], O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd < 0 ? -1 : read_all(fd, text, sizeof text - 1);
-    if (size <= 0)
-      continue;
-    text[size] = '\0';
-    cleanup_fd int own = openat(group, files[i], O_RDONLY | O_CLOEXEC);
-    char now[2] = "";
-    if (own >= 0 && read_all(own, now, 1) == 1 && now[0] == '\n')
-      (void)!write_file(group, files[i], text);
-  }
-}
-
-/* Passes on to the groups below what the settings need; a failure shows when a setting is made. */
+/*
+ * Passes on to the groups below what engines watch and limit, now or by `update`, and what the settings need; a failure shows
+ * when a setting is made.
+ */
 static void delegate(int group, const struct container_spec *spec) {
-  for (size_t i = 0; i < spec->cgroup_setting_count; i++) {
-    char text[64];
-    snprintf(text, sizeof text, "+%s", spec->cgroup_settings[i].controller);
-    (void)!write_file(group, "cgroup.subtree_control", text);
-  }
+  static const char *const always[] = {"cpuset", "cpu", "io", "memory", "pids"};
+  for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
+    cgroup_v2_delegate(group, always[i]);
+  for (size_t i = 0; i < spec->cgroup_setting_count; i++)
+    cgroup_v2_delegate(group, spec->cgroup_settings[i].controller);
 }
 
 /* Opens `path` below the open group, made where it is missing. */
@@ -80,21 +54,33 @@ static int make_path(enum cgroup_version version, const struct cgroup_hierarchy 
   cleanup_fd int at = steal_fd(&top);
   char *rest = path;
   for (char *part; (part = strsep(&rest, "/")) != NULL;) {
+    bool made;
     if (part[0] == '\0')
       continue;
     if (version == CGROUP_V2)
       delegate(at, spec);
-    if (mkdirat(at, part, 0755) < 0 && errno != EEXIST)
-      return -1;
-    int next = openat(at, part, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int next = cgroup_make(at, part, hierarchy->controllers, &made);
     if (next < 0)
       return -1;
-    if (has_word(hierarchy->controllers, "cpuset"))
-      inherit_sets(at, next);
     close(at);
     at = next;
   }
   return steal_fd(&at);
+}
+
+/*
+ * Whether the path names a group and stays below where it starts. What is in the group is killed and removed with the
+ * container, so it may not be the top with all that runs on the machine.
+ */
+static bool is_own_path(const char *path) {
+  bool named = false;
+  for (size_t length; *path != '\0'; path += length + (path[length] == '/')) {
+    length = strcspn(path, "/");
+    if ((length == 1 && path[0] == '.') || (length == 2 && strncmp(path, "..", 2) == 0))
+      return false;
+    named = named || length > 0;
+  }
+  return named;
 }
 
 /*
@@ -107,9 +93,9 @@ static int write_settings(const struct cgroup *cgroup, const struct cgroup_hiera
   for (unsigned round = 0; round == 0 || (round == 1 && failed); round++) {
     for (size_t i = 0; i < spec->cgroup_setting_count; i++) {
       const struct cgroup_setting *setting = &spec->cgroup_settings[i];
-      if (cgroup->version == CGROUP_V1 && !has_word(hierarchy->controllers, setting->controller))
+      if (cgroup->version == CGROUP_V1 && !cgroup_has_word(hierarchy->controllers, setting->controller))
         continue;
-      if (write_file(hierarchy->directory, setting->file, setting->value) == 0)
+      if (cgroup_write_file(hierarchy->directory, setting->file, setting->value) == 0)
         continue;
       failed = true;
       if (round == 1)
@@ -127,7 +113,7 @@ static int apply_settings(const struct cgroup *cgroup, const struct cgroup_hiera
     return 0;
   int result = cgroup->version == CGROUP_V2
                    ? device_rules_v2(hierarchy->directory, spec->device_rules, spec->device_rule_count)
-               : has_word(hierarchy->controllers, "devices")
+               : cgroup_has_word(hierarchy->controllers, "devices")
                    ? device_rules_v1(hierarchy->directory, spec->device_rules, spec->device_rule_count)
                    : 0;
   return result < 0 ? fail(error, STAGE_CGROUP, errno, "%s: device rules", hierarchy->path) : 0;
@@ -138,23 +124,24 @@ static int make_group(struct cgroup *cgroup, struct cgroup_hierarchy *hierarchy,
   const char *wanted = spec->cgroup_path;
   char path[PATH_MAX], copy[PATH_MAX];
   int length;
+  if (wanted != NULL && wanted[0] != '\0' && !is_own_path(wanted))
+    return fail(error, STAGE_CGROUP, EINVAL, "%s", wanted);
   if (wanted == NULL || wanted[0] == '\0')
     length = snprintf(path, sizeof path, "/tsbuild/%s", spec->id);
   else if (wanted[0] == '/')
     length = snprintf(path, sizeof path, "%s", wanted);
   else
     length = snprintf(path, sizeof path, "%s/%s", hierarchy->path + hierarchy->top_size, wanted);
-  if (length >= (int)sizeof path || strstr(path, "/../") != NULL)
-    return fail(error, STAGE_CGROUP, EINVAL, "%s", wanted);
+  /* Before it is made: what is removed by a path that was cut could be another's. */
+  if (length >= (int)sizeof path || hierarchy->top_size + (size_t)length >= sizeof hierarchy->path)
+    return fail(error, STAGE_CGROUP, ENAMETOOLONG, "%s", path);
   hierarchy->path[hierarchy->top_size] = '\0';
   cleanup_fd int top = open(hierarchy->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   memcpy(copy, path, sizeof copy);
   hierarchy->directory = top < 0 ? -1 : make_path(cgroup->version, hierarchy, steal_fd(&top), copy, spec);
   if (hierarchy->directory < 0)
     return fail(error, STAGE_CGROUP, errno, "%s%s", hierarchy->path, path);
-  length = snprintf(hierarchy->path + hierarchy->top_size, sizeof hierarchy->path - hierarchy->top_size, "%s", path);
-  if ((size_t)length >= sizeof hierarchy->path - hierarchy->top_size)
-    return fail(error, STAGE_CGROUP, ENAMETOOLONG, "%s", path);
+  memcpy(hierarchy->path + hierarchy->top_size, path, (size_t)length + 1);
   return apply_settings(cgroup, hierarchy, spec, error);
 }
 
@@ -166,7 +153,7 @@ int oci_cgroup_create(struct cgroup *cgroup, const struct cgroup *found, const s
   for (size_t i = 0; i < spec->cgroup_setting_count; i++) {
     bool known = cgroup->version == CGROUP_V2;
     for (size_t j = 0; j < cgroup->count; j++)
-      known = known || has_word(cgroup->hierarchies[j].controllers, spec->cgroup_settings[i].controller);
+      known = known || cgroup_has_word(cgroup->hierarchies[j].controllers, spec->cgroup_settings[i].controller);
     if (!known)
       return fail(error, STAGE_CGROUP, ENOENT, "no control groups for %s", spec->cgroup_settings[i].file);
   }
@@ -292,7 +279,7 @@ static void kill_one(void *context, pid_t pid) {
 
 void oci_cgroup_kill(const char *path) {
   cleanup_fd int group = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (group < 0 || write_file(group, "cgroup.kill", "1") == 0)
+  if (group < 0 || cgroup_write_file(group, "cgroup.kill", "1") == 0)
     return;
   oci_cgroup_each(path, kill_one, NULL);
 }

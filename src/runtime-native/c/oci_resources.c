@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cgroup_limits.h"
 #include "oci_config.h"
 #include "oci_read.h"
 
@@ -100,12 +101,6 @@ static int add_memory(const struct target *target, const struct json *resources)
   return add_numbers(target, memory, files, OCI_COUNT(files)) < 0 ? -1 : add_swap(target, memory);
 }
 
-/* The weight of version 2, 1 to 10000, for the shares of version 1, 2 to 262144. */
-static int64_t weight_of(int64_t shares) {
-  const int64_t bounded = shares < 2 ? 2 : shares > 262144 ? 262144 : shares;
-  return 1 + (bounded - 2) * 9999 / 262142;
-}
-
 static int add_cpu(const struct target *target, const struct json *resources) {
   static const struct number_file files[] = {
       {"period", "cpu", "cpu.cfs_period_us", NULL, 1},     {"quota", "cpu", "cpu.cfs_quota_us", NULL, -1},
@@ -126,13 +121,13 @@ static int add_cpu(const struct target *target, const struct json *resources) {
     return -1;
   const bool v2 = target->version == CGROUP_V2;
   if (shares > 0 && add(target, cpu, "cpu", v2 ? "cpu.weight" : "cpu.shares",
-                        spec_format(target->spec, "%" PRId64, v2 ? weight_of(shares) : shares)) < 0)
+                        spec_format(target->spec, "%" PRId64, v2 ? (int64_t)cgroup_weight((uint64_t)shares) : shares)) < 0)
     return -1;
-  /* One file there. */
+  /* One file there; without a second number, the period stays. */
   if (v2 && (quota != 0 || period != 0)) {
-    const char *value = quota > 0 ? spec_format(target->spec, "%" PRId64 " %" PRId64, quota, period > 0 ? period : 100000)
-                                  : spec_format(target->spec, "max %" PRId64, period > 0 ? period : 100000);
-    if (add(target, cpu, "cpu", "cpu.max", value) < 0)
+    const char *limit = quota > 0 ? spec_format(target->spec, "%" PRId64, quota) : "max";
+    const char *both = limit == NULL || period == 0 ? limit : spec_format(target->spec, "%s %" PRId64, limit, period);
+    if (add(target, cpu, "cpu", "cpu.max", both) < 0)
       return -1;
   }
   if (cpus != NULL && cpus[0] != '\0' && add(target, cpu, "cpuset", "cpuset.cpus", cpus) < 0)
