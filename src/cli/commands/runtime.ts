@@ -4,7 +4,8 @@ import { defineCommand } from '../types.ts';
 export const runtime = defineCommand({
   name: 'runtime',
   operands: 'COMMAND [ARG...]',
-  summary: 'Start containers from OCI bundles: create, run, start, state, kill, delete, exec, list, ps, features',
+  summary:
+    'Start containers from OCI bundles: create, run, start, state, kill, delete, exec, pause, resume, update, events, list, ps, spec, features',
   options: {},
   arity: { min: 0, max: Infinity },
   passesArguments: true,
